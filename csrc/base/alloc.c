@@ -1,0 +1,98 @@
+/* alloc.c: where memory comes from, and an allocator for tests that fails on command.
+ *
+ * A map takes its memory through `gm_alloc`, two functions and a context, so that the heap model can supply it and tests
+ * can refuse it. `gm_faulty` counts what is alive: a test that frees its map and finds a block left has found a leak. The
+ * counters are atomic because maps used from several threads share one allocator; they carry no ordering, since a test
+ * reads them when its threads are joined.
+ */
+#include "base/alloc.h"
+
+#include "base/atomics.h"
+
+#include <stdlib.h>
+
+static void *libc_zalloc(void *ctx, size_t size)
+{
+    (void)ctx;
+    return calloc(1, size);
+}
+
+static void libc_release(void *ctx, void *p, size_t size)
+{
+    (void)ctx;
+    (void)size;
+    free(p);
+}
+
+gm_alloc gm_alloc_default(void)
+{
+    return (gm_alloc){libc_zalloc, libc_release, NULL};
+}
+
+struct gm_faulty {
+    gm_alloc alloc;
+    _Atomic uint64_t calls, live_blocks, live_bytes;
+    _Atomic uint64_t fail_from, fail_until; /* numbers of calls; [from, until) fail */
+};
+
+static void *faulty_zalloc(void *ctx, size_t size)
+{
+    gm_faulty *f = ctx;
+    uint64_t nth = atomic_fetch_add_explicit(&f->calls, 1, memory_order_relaxed) + 1;
+    if (nth >= gm_load_rlx(&f->fail_from) && nth < gm_load_rlx(&f->fail_until))
+        return NULL;
+    void *p = calloc(1, size);
+    if (p) {
+        atomic_fetch_add_explicit(&f->live_blocks, 1, memory_order_relaxed);
+        atomic_fetch_add_explicit(&f->live_bytes, size, memory_order_relaxed);
+    }
+    return p;
+}
+
+static void faulty_release(void *ctx, void *p, size_t size)
+{
+    gm_faulty *f = ctx;
+    atomic_fetch_sub_explicit(&f->live_blocks, 1, memory_order_relaxed);
+    atomic_fetch_sub_explicit(&f->live_bytes, size, memory_order_relaxed);
+    free(p);
+}
+
+gm_faulty *gm_faulty_new(void)
+{
+    gm_faulty *f = calloc(1, sizeof *f);
+    if (f)
+        f->alloc = (gm_alloc){faulty_zalloc, faulty_release, f};
+    return f;
+}
+
+void gm_faulty_free(gm_faulty *f)
+{
+    free(f);
+}
+
+const gm_alloc *gm_faulty_alloc(gm_faulty *f)
+{
+    return &f->alloc;
+}
+
+void gm_faulty_arm(gm_faulty *f, uint64_t nth, uint64_t times)
+{
+    uint64_t from = gm_load_rlx(&f->calls) + nth;
+    gm_store_rlx(&f->fail_from, nth ? from : 0);
+    gm_store_rlx(&f->fail_until, !nth ? 0 : times > UINT64_MAX - from ? UINT64_MAX : from + times);
+}
+
+uint64_t gm_faulty_calls(gm_faulty *f)
+{
+    return gm_load_rlx(&f->calls);
+}
+
+uint64_t gm_faulty_live_blocks(gm_faulty *f)
+{
+    return gm_load_rlx(&f->live_blocks);
+}
+
+uint64_t gm_faulty_live_bytes(gm_faulty *f)
+{
+    return gm_load_rlx(&f->live_bytes);
+}

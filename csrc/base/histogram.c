@@ -1,0 +1,135 @@
+/* histogram.c: a log-linear histogram with HdrHistogram's bucket layout.
+ *
+ * Source: Gil Tene's HdrHistogram (the layout; counts can be exchanged with its tools). A value keeps its leading bits: with
+ * d significant digits a bucket is never wider than 10^-d of its values.
+ *
+ *     half = sub-buckets of one octave, the power of two from 10^d up           (d = 3: 1,024)
+ *     values 0 .. 2*half-1                one bucket each
+ *     values [2*half*2^k, 2*half*2^(k+1)) `half` buckets, each 2^(k+1) wide      k = 0, 1, 2, ...
+ *
+ *   index(v)   k = octave of v above the first;  (k + 1) * half + (v >> k) - half
+ *
+ *   B1  No value is lost: those above `highest` are counted in the last bucket, and minimum and maximum are kept exactly.
+ *   B2  A percentile is the highest value that its bucket cannot tell from the one asked for, at most the exact maximum.
+ *   B3  Recording is a shift, a count of leading zeros and an increment: no branch on the value, no allocation.
+ *
+ * One writer; merging and reading happen when it is done.
+ */
+#include "gomap.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+struct gm_hist {
+    uint64_t total, min, max;
+    double sum;
+    unsigned half_bits; /* log2(half) */
+    size_t len;
+    uint64_t counts[];
+};
+
+/* The octave of a value: 0 where buckets are one wide. */
+static unsigned octave(const gm_hist *h, uint64_t v)
+{
+    uint64_t floor = ((uint64_t)2 << h->half_bits) - 1;
+    return 64 - (unsigned)__builtin_clzll(v | floor) - (h->half_bits + 1);
+}
+
+static size_t index_of(const gm_hist *h, uint64_t v)
+{
+    unsigned k = octave(h, v);
+    return ((size_t)k << h->half_bits) + (size_t)(v >> k);
+}
+
+/* The highest value that falls into bucket i. */
+static uint64_t highest_in(const gm_hist *h, size_t i)
+{
+    uint64_t half = (uint64_t)1 << h->half_bits;
+    if (i < 2 * half)
+        return i;
+    unsigned k = (unsigned)(i >> h->half_bits) - 1;
+    uint64_t sub = (i & (half - 1)) + half;
+    return ((sub + 1) << k) - 1;
+}
+
+gm_hist *gm_hist_new(int significant_digits, uint64_t highest)
+{
+    if (significant_digits < 1 || significant_digits > 5 || highest < 2 || highest > (UINT64_C(1) << 62))
+        return NULL;
+    uint64_t units = 1;
+    for (int i = 0; i < significant_digits; i++)
+        units *= 10;
+    gm_hist shape = {0};
+    while (((uint64_t)1 << shape.half_bits) < units)
+        shape.half_bits++;
+    shape.len = index_of(&shape, highest) + 1;
+    gm_hist *h = calloc(1, sizeof *h + shape.len * sizeof h->counts[0]);
+    if (h) {
+        h->half_bits = shape.half_bits;
+        h->len = shape.len;
+        h->min = UINT64_MAX;
+    }
+    return h;
+}
+
+void gm_hist_free(gm_hist *h)
+{
+    free(h);
+}
+
+void gm_hist_record(gm_hist *h, uint64_t value)
+{
+    size_t i = index_of(h, value);
+    h->counts[i < h->len ? i : h->len - 1]++; /* B1 */
+    h->total++;
+    h->sum += (double)value;
+    h->min = value < h->min ? value : h->min;
+    h->max = value > h->max ? value : h->max;
+}
+
+uint64_t gm_hist_total(const gm_hist *h)
+{
+    return h->total;
+}
+
+uint64_t gm_hist_max(const gm_hist *h)
+{
+    return h->max;
+}
+
+uint64_t gm_hist_min(const gm_hist *h)
+{
+    return h->total ? h->min : 0;
+}
+
+double gm_hist_mean(const gm_hist *h)
+{
+    return h->total ? h->sum / (double)h->total : 0;
+}
+
+uint64_t gm_hist_percentile(const gm_hist *h, double percent)
+{
+    double rank = ceil(percent / 100 * (double)h->total);
+    uint64_t wanted = rank < 1 ? 1 : rank > (double)h->total ? h->total : (uint64_t)rank, seen = 0;
+    for (size_t i = 0; i + 1 < h->len; i++) {
+        seen += h->counts[i];
+        if (seen >= wanted)
+            return highest_in(h, i) < h->max ? highest_in(h, i) : h->max; /* B2 */
+    }
+    return h->max;
+}
+
+size_t gm_hist_counts(const gm_hist *h, uint64_t *values, uint64_t *counts, size_t cap)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < h->len; i++) {
+        if (h->counts[i] == 0)
+            continue;
+        if (n < cap) {
+            values[n] = i + 1 < h->len ? highest_in(h, i) : h->max;
+            counts[n] = h->counts[i];
+        }
+        n++;
+    }
+    return n;
+}

@@ -1,0 +1,138 @@
+/* rng.c: random numbers, drawn or played back.
+ *
+ * xoshiro256** (Blackman and Vigna, "Scrambled linear pseudorandom number generators", 2018), its state filled by
+ * splitmix64 as its authors advise, so that any seed, zero too, gives a good state. One generator per map: nothing is
+ * shared, and a seed fixes every random choice of a map.
+ *
+ * `gm_script` plays back numbers that a real map drew, one queue for each purpose. A draw without a number gives 0 and is
+ * counted, a number without a draw stays and is counted: a replay that draws too much or too little is found out.
+ */
+#include "base/rng.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static uint64_t splitmix64(uint64_t *state)
+{
+    uint64_t z = (*state += UINT64_C(0x9E3779B97F4A7C15));
+    z = (z ^ (z >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);
+    z = (z ^ (z >> 27)) * UINT64_C(0x94D049BB133111EB);
+    return z ^ (z >> 31);
+}
+
+void gm_xoshiro_seed(gm_xoshiro *x, uint64_t seed)
+{
+    for (int i = 0; i < 4; i++)
+        x->s[i] = splitmix64(&seed);
+}
+
+static uint64_t rotl(uint64_t v, int k)
+{
+    return (v << k) | (v >> (64 - k));
+}
+
+uint64_t gm_xoshiro_next(gm_xoshiro *x)
+{
+    uint64_t *s = x->s, result = rotl(s[1] * 5, 7) * 9, t = s[1] << 17;
+    s[2] ^= s[0];
+    s[3] ^= s[1];
+    s[1] ^= s[2];
+    s[0] ^= s[3];
+    s[2] ^= t;
+    s[3] = rotl(s[3], 45);
+    return result;
+}
+
+static uint64_t xoshiro_draw(void *ctx, int purpose)
+{
+    (void)purpose;
+    return gm_xoshiro_next(ctx);
+}
+
+gm_rng gm_xoshiro_rng(gm_xoshiro *x)
+{
+    return (gm_rng){xoshiro_draw, x};
+}
+
+typedef struct queue {
+    uint64_t *v;
+    size_t head, tail, cap;
+} queue;
+
+struct gm_script {
+    gm_rng rng;
+    queue q[GM_DRAWS];
+    uint64_t missed;
+};
+
+static uint64_t script_draw(void *ctx, int purpose)
+{
+    gm_script *s = ctx;
+    queue *q = &s->q[purpose];
+    if (q->head == q->tail) {
+        s->missed++;
+        return 0;
+    }
+    return q->v[q->head++];
+}
+
+gm_script *gm_script_new(void)
+{
+    gm_script *s = calloc(1, sizeof *s);
+    if (s)
+        s->rng = (gm_rng){script_draw, s};
+    return s;
+}
+
+void gm_script_free(gm_script *s)
+{
+    if (!s)
+        return;
+    for (int i = 0; i < GM_DRAWS; i++)
+        free(s->q[i].v);
+    free(s);
+}
+
+const gm_rng *gm_script_rng(gm_script *s)
+{
+    return &s->rng;
+}
+
+int gm_script_push(gm_script *s, int purpose, uint64_t value)
+{
+    if (purpose < 0 || purpose >= GM_DRAWS)
+        return GM_E_ARGUMENT;
+    queue *q = &s->q[purpose];
+    if (q->head == q->tail)
+        q->head = q->tail = 0;
+    if (q->tail == q->cap) {
+        size_t cap = q->cap ? 2 * q->cap : 16;
+        uint64_t *v = realloc(q->v, cap * sizeof *v);
+        if (!v)
+            return GM_E_NOMEM;
+        q->v = v;
+        q->cap = cap;
+    }
+    q->v[q->tail++] = value;
+    return GM_OK;
+}
+
+uint64_t gm_script_left(gm_script *s)
+{
+    uint64_t n = 0;
+    for (int i = 0; i < GM_DRAWS; i++)
+        n += s->q[i].tail - s->q[i].head;
+    return n;
+}
+
+uint64_t gm_script_missed(gm_script *s)
+{
+    return s->missed;
+}
+
+void gm_script_reset(gm_script *s)
+{
+    for (int i = 0; i < GM_DRAWS; i++)
+        s->q[i].head = s->q[i].tail = 0;
+    s->missed = 0;
+}

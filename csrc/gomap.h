@@ -1,0 +1,273 @@
+/* gomap.h: the public C API of gomap.
+ *
+ * This is the one header that the Python build reads: everything between the two "cdef" marks is both C and the cffi
+ * declaration list, so it holds no preprocessor line. The text before and after is for C callers only.
+ *
+ * Conventions
+ *   - A function that can fail returns an int from `enum gm_status`: 0 is success, a positive value an ordinary negative
+ *     answer ("not there", "at the end"), a negative value an error. Nothing prints, nothing aborts.
+ *   - Contents travel as bytes. A key is given as (pointer, length): the 4 or 8 bytes of an integer or float in memory
+ *     order, or the bytes of a string or byte array. The length is looked at for strings only. Many keys are one array of
+ *     contents, or for strings int64 offsets (n + 1 of them) into one byte array, as Arrow lays strings out.
+ *   - An elem comes back as its content: the fixed bytes; a uint64 reference for GM_REF; a `gm_view` for GM_STRING and
+ *     GM_PTR (borrowed until the next write to the map; p is NULL for nil).
+ *   - Functions named gm_map_* and gm_iter_* are *guarded*: a call that overlaps a call it may not overlap is refused
+ *     with the status of Go's fatal error and has no effect. Any number of readers may overlap. See map/api.c.
+ */
+#ifndef GOMAP_H
+#define GOMAP_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* cdef begin */
+
+enum gm_status {
+    GM_OK = 0,
+    GM_MISS = 1,          /* no such key */
+    GM_END = 2,           /* the iteration is over */
+    GM_E_NOMEM = -1,      /* an allocation failed, or a size does not fit: the map is as it was */
+    GM_E_READ_WRITE = -2, /* "concurrent map read and map write" */
+    GM_E_WRITES = -3,     /* "concurrent map writes" */
+    GM_E_ITERATE = -4,    /* "concurrent map iteration and map write" */
+    GM_E_ARGUMENT = -5,   /* an argument outside its documented range */
+    GM_E_CORRUPT = -6     /* gm_map_check found a broken invariant */
+};
+
+enum gm_kind {
+    GM_MEM = 0,     /* n bytes compared as memory: integers, byte arrays, n = 0 for "none"; over 128 bytes indirect */
+    GM_FLOAT64 = 1, /* key: IEEE semantics (NaN != NaN, +0 == -0); as elem the same as 8 bytes of GM_MEM */
+    GM_STRING = 2,  /* Go string */
+    GM_PTR = 3,     /* elem only: *int64, nil or a pointer to 8 bytes that the map owns */
+    GM_REF = 4      /* elem only: a uint64 that stands for an object of the caller's, never 0; laid out as a pointer */
+};
+
+enum gm_hasher {
+    GM_HASH_AES = 0,          /* Go's AES hash, by AES-NI where the CPU has it, else as GM_HASH_AES_PORTABLE */
+    GM_HASH_AES_PORTABLE = 1, /* the same values in portable C */
+    GM_HASH_MEM = 2           /* Go's memhash fallback (wyhash family) */
+};
+
+enum gm_draw {
+    GM_DRAW_HASH0 = 0,     /* a new hash seed */
+    GM_DRAW_NAN = 1,       /* the hash of a NaN */
+    GM_DRAW_ITER = 2,      /* where an iteration starts */
+    GM_DRAW_NOVERFLOW = 3, /* whether to count an overflow bucket, from B = 16 on */
+    GM_DRAWS = 4
+};
+
+enum gm_event_kind {
+    GM_EV_GROW_START = 0,  /* n = keys in the map, from_B, to_B (equal: same-size growth) */
+    GM_EV_GROW_END = 1,    /* n = keys in the map */
+    GM_EV_GROW_DROP = 2,   /* clear() threw the growth away */
+    GM_EV_ARRAY_ALLOC = 3, /* n = bytes, took_ns = the time the allocation took */
+    GM_EV_EVACUATE = 4,    /* n = old bucket number */
+    GM_EV_OVERFLOW = 5,    /* n = 1 taken from the heap, 0 from the preallocated reserve */
+    GM_EV_HASH_RESET = 6   /* n = the new hash0 */
+};
+
+/* An allocator. zalloc returns zeroed memory aligned to 16 bytes, or NULL. */
+typedef struct gm_alloc {
+    void *(*zalloc)(void *ctx, size_t size);
+    void (*release)(void *ctx, void *p, size_t size);
+    void *ctx;
+} gm_alloc;
+
+/* A source of random numbers; `purpose` is an enum gm_draw. */
+typedef struct gm_rng {
+    uint64_t (*draw)(void *ctx, int purpose);
+    void *ctx;
+} gm_rng;
+
+typedef struct gm_clock {
+    uint64_t (*now_ns)(void *ctx);
+    void *ctx;
+} gm_clock;
+
+typedef struct gm_view {
+    const void *p;
+    size_t n;
+} gm_view;
+
+typedef struct gm_config {
+    int key_kind;
+    size_t key_size;
+    int elem_kind;
+    size_t elem_size;
+    uint64_t hint;              /* as in make(map[K]V, hint) */
+    int hasher;                 /* enum gm_hasher */
+    uint64_t seed;              /* seeds the map's own generator, from which all below that is NULL is drawn */
+    const uint8_t *aeskeysched; /* 128 bytes, or NULL */
+    const uint64_t *hashkey;    /* 4 words, or NULL */
+    const uint32_t *hash0;      /* or NULL */
+    uint32_t events;            /* capacity of the event ring; 0: no events */
+    const gm_alloc *alloc;      /* NULL: the C library's */
+    const gm_rng *rng;          /* NULL: the map's own generator */
+    const gm_clock *clock;      /* NULL: CLOCK_MONOTONIC */
+} gm_config;
+
+typedef struct gm_header {
+    uint64_t count;
+    uint8_t flags; /* 1 iterator, 2 old iterator, 4 writing, 8 same-size growth */
+    uint8_t B;
+    uint16_t noverflow;
+    uint32_t hash0;
+    uint64_t nevacuate;
+    uint64_t clear_seq;
+    int growing;
+    int allocated;         /* a bucket array exists */
+    int64_t next_prealloc; /* index of the next free preallocated overflow bucket, -1 if none */
+    uint64_t nbuckets;     /* buckets of the array with its reserve */
+    uint64_t nold;         /* old buckets, 0 when not growing */
+    uint64_t bytes;        /* memory that the map holds, without the handle itself */
+} gm_header;
+
+typedef struct gm_layout {
+    uint32_t key_slot, elem_slot, bucket_size; /* bytes */
+    uint32_t key_offset, elem_offset;          /* of the first key and elem in a bucket */
+    int key_indirect, elem_indirect;           /* the slot is a pointer */
+    int bucket_pointers;                       /* buckets hold pointers: Go's collector would scan them */
+    int path;                                  /* 0 slow, 1 fast32, 2 fast64, 3 faststr */
+} gm_layout;
+
+typedef struct gm_event {
+    uint64_t at_ns;
+    uint64_t op; /* gm_map_set_op's number when it happened */
+    uint64_t n;
+    uint64_t took_ns;
+    int32_t kind; /* enum gm_event_kind */
+    uint8_t from_B, to_B;
+} gm_event;
+
+/* Where gm_map_check found an invariant broken; the letters are those of map/check.c. */
+typedef struct gm_broken {
+    int32_t invariant; /* n of "H<n>" */
+    int32_t in_old;    /* 1: the old array */
+    uint64_t bucket;
+    uint32_t depth; /* position in the chain */
+    uint32_t cell;
+    uint64_t got, want;
+} gm_broken;
+
+typedef struct gm_map gm_map;
+typedef struct gm_iter gm_iter;
+
+/* A map. gm_map_new: GM_E_ARGUMENT for a kind or size outside the table, GM_E_NOMEM. */
+int gm_map_new(const gm_config *config, gm_map **out);
+void gm_map_free(gm_map *m); /* once; an open iterator keeps the map alive until it is freed */
+
+/* One key. */
+uint64_t gm_map_len(gm_map *m);
+int gm_map_get(gm_map *m, const void *key, size_t len, void *elem);
+int gm_map_assign(gm_map *m, const void *key, size_t len, const void *elem, size_t elem_len, uint64_t *old_ref);
+int gm_map_delete(gm_map *m, const void *key, size_t len,
+                  void *old_elem); /* NULL, or room for the elem (not GM_STRING, GM_PTR) */
+int gm_map_clear(gm_map *m);
+
+/* Many keys in one call. On an error *done says how many were worked off before it. elems and found are left alone where
+ * a key is missing. Elems are contents side by side (GM_MEM, GM_FLOAT64, GM_REF only). found, old_refs may be NULL.
+ * *done is the number of hits for get and delete, of keys for assign. */
+int gm_map_get_many(gm_map *m, const void *keys, const int64_t *offsets, size_t n, void *elems, uint8_t *found, size_t *done);
+int gm_map_assign_many(gm_map *m, const void *keys, const int64_t *offsets, size_t n, const void *elems, uint64_t *old_refs,
+                       size_t *done);
+int gm_map_delete_many(gm_map *m, const void *keys, const int64_t *offsets, size_t n, uint64_t *old_refs, size_t *done);
+
+/* The whole map in bucket order, without touching the iterator flags. keys: contents side by side, or string bytes with
+ * n + 1 offsets; either of keys and elems may be NULL. gm_map_key_bytes: the room that all keys need. */
+uint64_t gm_map_key_bytes(gm_map *m);
+int gm_map_collect(gm_map *m, void *keys, int64_t *offsets, void *elems, uint64_t n);
+
+/* Go's hiter. gm_iter_init is mapiterinit with its first step, gm_iter_next is mapiternext; both give GM_OK with the
+ * key (content, or a gm_view for strings) and elem of the step, or GM_END. start -1: a random start. */
+int gm_iter_new(gm_map *m, gm_iter **out);
+void gm_iter_free(gm_iter *it);
+int gm_iter_init(gm_iter *it, int64_t start, int offset, void *key, void *elem);
+int gm_iter_next(gm_iter *it, void *key, void *elem);
+int gm_iter_fields(gm_iter *it, int64_t *fields); /* B, bucket, i, wrapped, checkBucket; GM_END if never set up */
+
+/* A look inside. */
+int gm_map_header(gm_map *m, gm_header *out);
+int gm_map_layout(gm_map *m, gm_layout *out);
+/* The chain of bucket i of the current (0) or old (1) array: the number of its buckets; the first `cap` addresses and
+ * indices in the preallocated reserve (-1: from the heap, -2: a regular bucket) are stored. 0: no such chain. */
+size_t gm_map_chain(gm_map *m, uint64_t i, int old, const uint8_t **buckets, int64_t *prealloc, size_t cap);
+/* The byte string that the digests of vectors/FORMAT.md are over; returns its length, writes at most cap bytes. */
+size_t gm_map_serialise(gm_map *m, int raw, uint8_t *buf, size_t cap);
+int gm_map_check(gm_map *m, gm_broken *broken); /* GM_OK or GM_E_CORRUPT */
+uint64_t gm_map_hash(gm_map *m, const void *key, size_t len, uint32_t seed);
+size_t gm_map_events(gm_map *m, gm_event *out, size_t cap, uint64_t *dropped); /* oldest first; returns how many there are */
+void gm_map_set_op(gm_map *m, uint64_t op);
+/* Holds the evacuation mark at old bucket `at` (-1: where it is; -2: lets it run again). */
+int gm_map_freeze(gm_map *m, int64_t at);
+/* Evacuates up to n more old buckets at the mark, frozen or not; GM_MISS when the map does not grow. */
+int gm_map_evacuate(gm_map *m, uint64_t n);
+int gm_cpu_has_aes(void);
+
+/* For tests: an allocator that counts and can be told to fail, and a generator that plays back given numbers. */
+typedef struct gm_faulty gm_faulty;
+gm_faulty *gm_faulty_new(void);
+void gm_faulty_free(gm_faulty *f);
+const gm_alloc *gm_faulty_alloc(gm_faulty *f);
+void gm_faulty_arm(gm_faulty *f, uint64_t nth,
+                   uint64_t times); /* from the nth allocation from now on (1: the next), `times` fail; 0: none */
+uint64_t gm_faulty_calls(gm_faulty *f);
+uint64_t gm_faulty_live_blocks(gm_faulty *f);
+uint64_t gm_faulty_live_bytes(gm_faulty *f);
+
+typedef struct gm_script gm_script;
+gm_script *gm_script_new(void);
+void gm_script_free(gm_script *s);
+const gm_rng *gm_script_rng(gm_script *s);
+int gm_script_push(gm_script *s, int purpose, uint64_t value);
+uint64_t gm_script_left(gm_script *s);   /* numbers pushed and not drawn */
+uint64_t gm_script_missed(gm_script *s); /* draws that found no number (they got 0) */
+void gm_script_reset(gm_script *s);
+
+/* base/histogram.c: a log-linear histogram of nanoseconds with HdrHistogram's bucket layout. */
+typedef struct gm_hist gm_hist;
+gm_hist *gm_hist_new(int significant_digits, uint64_t highest);
+void gm_hist_free(gm_hist *h);
+void gm_hist_record(gm_hist *h, uint64_t value);
+uint64_t gm_hist_total(const gm_hist *h);
+uint64_t gm_hist_max(const gm_hist *h);
+uint64_t gm_hist_min(const gm_hist *h);
+double gm_hist_mean(const gm_hist *h);
+uint64_t gm_hist_percentile(const gm_hist *h, double percent);
+size_t gm_hist_counts(const gm_hist *h, uint64_t *values, uint64_t *counts, size_t cap); /* non-empty buckets, ascending */
+
+/* lab/replay.c: a trace driven through one map, every operation timed. */
+enum gm_trace_op {
+    GM_T_GET = 0, /* get; with fill, a miss is followed by an assign (counted as GM_T_FILL) */
+    GM_T_ASSIGN = 1,
+    GM_T_DELETE = 2,
+    GM_T_ADD = 3,     /* assign if absent (memcached add) */
+    GM_T_REPLACE = 4, /* assign if present (replace, cas, append, prepend) */
+    GM_T_INCR = 5,    /* add the value if present (incr; decr with a negative value) */
+    GM_T_FILL = 6,    /* never in a trace: the assign that follows a missed get */
+    GM_T_OPS = 7
+};
+
+typedef struct gm_replay_config {
+    const uint8_t *ops;     /* n of them */
+    const void *keys;       /* as for gm_map_get_many */
+    const int64_t *offsets; /* NULL for fixed-size keys */
+    const int64_t *values;  /* n of them, or NULL: the operation's number */
+    uint64_t n;
+    int fill;       /* a missed get is followed by an assign */
+    int timed;      /* 0: no clock is read, the histograms stay empty */
+    uint64_t first; /* number of the first operation, for events and values */
+} gm_replay_config;
+
+typedef struct gm_replay_stats {
+    uint64_t done[7]; /* operations by kind */
+    uint64_t hits[7]; /* of them, those that found the key */
+    uint64_t total_ns;
+} gm_replay_stats;
+
+/* Adds to *stats and hists[GM_T_OPS]; the map must have int64 elems. Stops at the first error. */
+int gm_replay(gm_map *m, const gm_replay_config *config, gm_hist *const *hists, gm_replay_stats *stats);
+uint64_t gm_clock_cost_ns(void); /* median cost of one reading of the default clock, measured now */
+
+/* cdef end */
+
+#endif

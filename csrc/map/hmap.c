@@ -1,0 +1,443 @@
+/* hmap.c: making a map, its arrays and overflow buckets, growth, clear.
+ *
+ * Mirrors makemap, makeBucketArray, newoverflow, hashGrow, growWork, advanceEvacuationMark and mapclear of
+ * runtime/map_noswiss.go (Go 1.25), and roundupsize of runtime/msize.go, whose size classes decide how many buckets an
+ * array gets beyond those asked for.
+ *
+ * GROWTH. A map grows when an insert would bring it over 6.5 entries a bucket (to twice the size), or when it has about as
+ * many overflow buckets as buckets (to the same size, which packs thin chains). hashGrow only allocates; each later write
+ * moves two old buckets at most:
+ *
+ *     old   [e e e . . e . .]      e: evacuated   .: not yet
+ *                  ^nevacuate      all below it are evacuated; it skips at most 1,024 done ones at a time
+ *     write to a key of old bucket 4:  evacuate 4, then evacuate the bucket at nevacuate
+ *
+ *   W1  nevacuate counts up through a growth and keeps its last value when it ends.
+ *   W2  Array lengths: B >= 4 asks for 2^(B-4) buckets of reserve and takes what the allocator's size class leaves over;
+ *       a request over 512 bytes that holds pointers carries an 8-byte header (Go 1.22+).
+ *   W3  The reserve is handed out in order. Its last bucket is marked by a non-NULL overflow pointer (to bucket 0).
+ *   W4  hashGrow stores oldbuckets, buckets, then B (O2 in hmap.h).
+ *   W5  Deleting the last key and clear() draw a new hash0; neither ends an iteration.
+ *   W6  An evacuation can be held: the mark stops at freeze_at, so the growth cannot end. A write still evacuates the bucket
+ *       it needs, since a key must not live in two arrays.
+ *
+ * Divergence: Go takes a hint too large for memory as 0; we refuse it.
+ */
+#include "map/hmap.h"
+
+#include "base/alloc.h"
+#include "base/clock.h"
+
+/* ------------------------------------------------------------------ events */
+
+void gm_event_push(gm_map *m, int kind, uint64_t n, uint64_t took_ns, uint8_t from_B, uint8_t to_B)
+{
+    if (m->events.cap == 0)
+        return;
+    gm_event e = {m->clock.now_ns(m->clock.ctx), m->op, n, took_ns, kind, from_B, to_B};
+    gm_ring_push(&m->events, &e);
+}
+
+/* ------------------------------------------------------------------ arrays */
+
+/* Go's size classes (runtime/sizeclasses.go). */
+static const uint16_t size_classes[] = {
+    8,    16,   24,    32,    48,    64,    80,    96,    112,   128,   144,   160,   176,   192,   208,   224,  240,
+    256,  288,  320,   352,   384,   416,   448,   480,   512,   576,   640,   704,   768,   896,   1024,  1152, 1280,
+    1408, 1536, 1792,  2048,  2304,  2688,  3072,  3200,  3456,  4096,  4864,  5376,  6144,  6528,  6784,  6912, 8192,
+    9472, 9728, 10240, 10880, 12288, 13568, 14336, 16384, 18432, 19072, 20480, 21760, 24576, 27264, 28672, 32768};
+
+enum { maxSmallSize = 32768, mallocHeaderSize = 8, minSizeForMallocHeader = 512, goPageSize = 8192 };
+
+/* Usable bytes that Go's allocator gives for a request. */
+static uint64_t roundupsize(uint64_t size, bool pointers)
+{
+    if (size > maxSmallSize - mallocHeaderSize)
+        return (size + goPageSize - 1) / goPageSize * goPageSize;
+    uint64_t header = pointers && size > minSizeForMallocHeader ? mallocHeaderSize : 0;
+    size_t i = 0;
+    while (size_classes[i] < size + header)
+        i++;
+    return size_classes[i] - header;
+}
+
+/* The length of the array for 2^B buckets (W2); 0 if no memory can be that large. */
+static uint64_t array_length(const maptype *t, uint8_t B)
+{
+    if (B >= 48)
+        return 0;
+    uint64_t n = (uint64_t)1 << B;
+    if (B < 4)
+        return n;
+    n += n >> 4;
+    if (n > (UINT64_MAX >> 1) / t->bucketsize)
+        return 0;
+    uint64_t size = n * t->bucketsize, got = roundupsize(size, t->bucket_pointers);
+    return got == size ? n : got / t->bucketsize;
+}
+
+static void adopt_reserve(gm_map *m, bmap *buckets, uint8_t B)
+{
+    uint64_t regular = (uint64_t)1 << B, total = m->extra.nbuckets;
+    m->extra.nextOverflow = NULL;
+    if (total > regular) {
+        m->extra.nextOverflow = bucketAt(m, buckets, regular);
+        setoverflow(m, bucketAt(m, buckets, total - 1), buckets); /* W3 */
+    }
+}
+
+static bmap *makeBucketArray(gm_map *m, uint8_t B, uint64_t *length)
+{
+    *length = array_length(&m->t, B);
+    uint64_t size = *length * m->t.bucketsize;
+    if (size == 0 || size > SIZE_MAX / 2)
+        return NULL;
+    uint64_t start = m->events.cap ? m->clock.now_ns(m->clock.ctx) : 0;
+    bmap *buckets = gm_mem_new(m, (size_t)size);
+    if (buckets && m->events.cap)
+        gm_event_push(m, GM_EV_ARRAY_ALLOC, size, m->clock.now_ns(m->clock.ctx) - start, B, B);
+    return buckets;
+}
+
+/* A map made without a hint, or with one up to 8, gets its bucket at the first insert. */
+int gm_first_bucket(gm_map *m)
+{
+    uint64_t length;
+    bmap *buckets = makeBucketArray(m, 0, &length);
+    if (!buckets)
+        return GM_E_NOMEM;
+    m->extra.nbuckets = length;
+    gm_store_rel(&m->h.buckets, buckets); /* pairs with find's acquire */
+    return GM_OK;
+}
+
+/* ------------------------------------------------------------------ overflow buckets */
+
+/* Has memory for n more overflow buckets set aside, so that taking them cannot fail. */
+int gm_ensure_overflow(gm_map *m, uint64_t n)
+{
+    if (n <= m->extra.nspare)
+        return GM_OK;
+    uint64_t reserve = 0;
+    if (m->extra.nextOverflow) {
+        unsigned char *end = (unsigned char *)bucketAt(m, gm_load_rlx(&m->h.buckets), m->extra.nbuckets);
+        reserve = (uint64_t)(end - (unsigned char *)m->extra.nextOverflow) / m->t.bucketsize;
+    }
+    while (m->extra.nspare + reserve < n) {
+        void *b = gm_mem_new(m, m->t.bucketsize);
+        if (!b)
+            return GM_E_NOMEM;
+        gm_blocklist_push(&m->extra.spare, gm_block_of(b));
+        m->extra.nspare++;
+    }
+    return GM_OK;
+}
+
+/* Exact below B = 16; from there on one in 2^(B-15) is counted, so that 16 bits do. */
+static void incrnoverflow(gm_map *m)
+{
+    uint8_t B = gm_load_rlx(&m->h.B);
+    if (B >= 16) {
+        uint64_t mask = ((uint64_t)1 << ((B - 15) & 63)) - 1;
+        if (m->rng.draw(m->rng.ctx, GM_DRAW_NOVERFLOW) & mask)
+            return;
+    }
+    gm_store_rlx(&m->h.noverflow, (uint16_t)(gm_load_rlx(&m->h.noverflow) + 1));
+}
+
+/* Appends an overflow bucket to b: from the reserve, else from what gm_ensure_overflow set aside. Cannot fail. */
+bmap *gm_newoverflow(gm_map *m, bmap *b)
+{
+    bmap *next = m->extra.nextOverflow;
+    bool heap = next == NULL;
+    if (heap) {
+        next = (bmap *)(gm_blocklist_pop(&m->extra.spare) + 1);
+        m->extra.nspare--;
+    } else if (overflow(m, next) == NULL) {
+        m->extra.nextOverflow = (bmap *)((unsigned char *)next + m->t.bucketsize);
+    } else {
+        setoverflow(m, next, NULL);
+        m->extra.nextOverflow = NULL;
+    }
+    incrnoverflow(m);
+    setoverflow(m, b, next); /* publishes a zeroed bucket (O3) */
+    gm_event_push(m, GM_EV_OVERFLOW, heap, 0, 0, 0);
+    return next;
+}
+
+/* Turns emptyOne into emptyRest where nothing follows in the chain: in cell i of b, just emptied, and before it. */
+void gm_settle_emptyRest(gm_map *m, bmap *first, bmap *b, unsigned i)
+{
+    bmap *next = overflow(m, b);
+    uint8_t behind = i < bucketCnt - 1 ? tophashAt(b, i + 1) : next ? tophashAt(next, 0) : emptyRest;
+    if (behind != emptyRest)
+        return;
+    while (tophashAt(b, i) == emptyOne) {
+        setTophash(b, i, emptyRest);
+        if (i > 0) {
+            i--;
+        } else if (b == first) {
+            return;
+        } else {
+            bmap *before = first;
+            while (overflow(m, before) != b)
+                before = overflow(m, before);
+            b = before;
+            i = bucketCnt - 1;
+        }
+    }
+}
+
+/* ------------------------------------------------------------------ growth */
+
+int gm_hashGrow(gm_map *m)
+{
+    uint8_t B = gm_load_rlx(&m->h.B), flags = gm_load_rlx(&m->h.flags), bigger = 1;
+    if (!overLoadFactor(gm_load_rlx(&m->h.count) + 1, B)) {
+        bigger = 0;
+        flags |= sameSizeGrow;
+    }
+    uint8_t to_B = (uint8_t)(B + bigger);
+    uint64_t length;
+    bmap *buckets = makeBucketArray(m, to_B, &length);
+    if (!buckets)
+        return GM_E_NOMEM;
+    bool iterating = flags & iterator;
+    flags &= (uint8_t) ~(iterator | oldIterator);
+    gm_store_rel(&m->h.flags, (uint8_t)(iterating ? flags | oldIterator : flags)); /* pairs with find's acquire */
+    gm_store_rlx(&m->h.nevacuate, 0);
+    gm_store_rlx(&m->h.noverflow, 0);
+    m->extra.nold = m->extra.nbuckets;
+    m->extra.nbuckets = length;
+    gm_store_rel(&m->h.oldbuckets, gm_load_rlx(&m->h.buckets)); /* these three in this order pair with find's */
+    gm_store_rel(&m->h.buckets, buckets);                       /* acquires in the opposite order (O2, W4) */
+    gm_store_rel(&m->h.B, to_B);
+    adopt_reserve(m, buckets, to_B);
+    gm_event_push(m, GM_EV_GROW_START, gm_load_rlx(&m->h.count), 0, B, to_B);
+    return GM_OK;
+}
+
+/* The growth work of one write: the old bucket it lands in, then the next one in line unless the mark is held (W6). */
+int gm_growWork(gm_map *m, uint64_t bucket)
+{
+    int status = m->path->evacuate(m, bucket & (noldbuckets(m) - 1));
+    if (status != GM_OK || !growing(m))
+        return status;
+    uint64_t next = gm_load_rlx(&m->h.nevacuate);
+    return next < m->extra.freeze_at ? m->path->evacuate(m, next) : GM_OK;
+}
+
+static void end_growth(gm_map *m)
+{
+    bmap *old = gm_load_rlx(&m->h.oldbuckets);
+    uint8_t B = gm_load_rlx(&m->h.B), flags = gm_load_rlx(&m->h.flags);
+    gm_store_rel(&m->h.oldbuckets, NULL); /* readers turn to `buckets`, complete by now */
+    gm_store_rel(&m->h.flags, (uint8_t)(flags & ~sameSizeGrow));
+    gm_retire(m, old);
+    gm_event_push(m, GM_EV_GROW_END, gm_load_rlx(&m->h.count), 0, (uint8_t)(flags & sameSizeGrow ? B : B - 1), B);
+}
+
+void gm_advanceEvacuationMark(gm_map *m, uint64_t newbit)
+{
+    uint64_t mark = gm_load_rlx(&m->h.nevacuate), limit = m->extra.freeze_at;
+    if (mark >= limit)
+        return;
+    bmap *old = gm_load_rlx(&m->h.oldbuckets);
+    uint64_t stop = ++mark + 1024; /* as in Go: keeps the skipping short */
+    stop = stop < newbit ? stop : newbit;
+    stop = stop < limit ? stop : limit;
+    while (mark < stop && evacuated(bucketAt(m, old, mark)))
+        mark++;
+    gm_store_rlx(&m->h.nevacuate, mark);
+    if (mark == newbit)
+        end_growth(m);
+}
+
+/* ------------------------------------------------------------------ clear, new, free */
+
+/* A bucket of a live chain that is leaving the map: gives back what its cells point to. */
+static void retire_contents(gm_map *m, bmap *b)
+{
+    for (unsigned i = 0; i < bucketCnt; i++) {
+        if (tophashAt(b, i) < minTopHash)
+            continue;
+        if (m->t.key_kind == GM_STRING || m->t.key_indirect)
+            gm_retire(m, gm_slot_ptr(keySlot(m, b, i)));
+        if (m->t.elem_kind == GM_STRING || m->t.elem_kind == GM_PTR || m->t.elem_indirect)
+            gm_retire(m, gm_slot_ptr(elemSlot(m, b, i)));
+    }
+}
+
+/* All chains of an array leave the map. Evacuated chains have given everything back already. */
+static void retire_chains(gm_map *m, bmap *array, uint64_t regular, uint64_t total)
+{
+    for (uint64_t i = 0; array && i < regular; i++) {
+        bmap *first = bucketAt(m, array, i), *next;
+        if (evacuated(first))
+            continue;
+        for (bmap *b = first; b; b = next) {
+            next = overflow(m, b);
+            if (m->t.bucket_pointers)
+                retire_contents(m, b);
+            if (b != first && preallocIndex(m, array, regular, total, b) < 0)
+                gm_retire(m, b);
+        }
+    }
+}
+
+static void retire_everything(gm_map *m)
+{
+    bmap *buckets = gm_load_rlx(&m->h.buckets), *old = gm_load_rlx(&m->h.oldbuckets);
+    uint64_t nold = old ? noldbuckets(m) : 0;
+    gm_store_rel(&m->h.oldbuckets, NULL);
+    retire_chains(m, old, nold, m->extra.nold);
+    gm_retire(m, old);
+    retire_chains(m, buckets, (uint64_t)1 << gm_load_rlx(&m->h.B), m->extra.nbuckets);
+}
+
+void gm_reset_hash0(gm_map *m)
+{
+    uint32_t hash0 = (uint32_t)m->rng.draw(m->rng.ctx, GM_DRAW_HASH0);
+    gm_store_rlx(&m->h.hash0, hash0);
+    gm_event_push(m, GM_EV_HASH_RESET, hash0, 0, 0, 0);
+}
+
+/* mapclear on a map that is not empty: the array and its reserve are wiped and used again, heap buckets are let go of as
+ * they are (an iterator standing in one still sees its cells). */
+void gm_clear(gm_map *m)
+{
+    bmap *buckets = gm_load_rlx(&m->h.buckets);
+    if (growing(m))
+        gm_event_push(m, GM_EV_GROW_DROP, gm_load_rlx(&m->h.count), 0, 0, gm_load_rlx(&m->h.B));
+    retire_everything(m);
+    gm_store_rel(&m->h.flags, (uint8_t)(gm_load_rlx(&m->h.flags) & ~sameSizeGrow));
+    gm_store_rlx(&m->h.nevacuate, 0);
+    gm_store_rlx(&m->h.clearSeq, gm_load_rlx(&m->h.clearSeq) + 1);
+    gm_store_rlx(&m->h.noverflow, 0);
+    gm_store_rlx(&m->h.count, 0);
+    gm_reset_hash0(m);
+    uint64_t size = m->extra.nbuckets * m->t.bucketsize;
+    for (uint64_t at = 0; at < size; at += 8)
+        gm_store_rlx((_Atomic uint64_t *)(void *)((unsigned char *)buckets + at), 0);
+    adopt_reserve(m, buckets, gm_load_rlx(&m->h.B));
+    gm_collect_garbage(m, UINT32_MAX);
+}
+
+static bool set_type(maptype *t, const gm_config *c)
+{
+    const size_t most = 1u << 24;
+    if (c->key_size > most || c->elem_size > most || c->elem_kind < GM_MEM || c->elem_kind > GM_REF)
+        return false;
+    if (c->key_kind != GM_STRING && c->key_kind != GM_FLOAT64 && (c->key_kind != GM_MEM || c->key_size == 0))
+        return false;
+    t->key_kind = (uint8_t)c->key_kind;
+    t->elem_kind = (uint8_t)c->elem_kind;
+    t->key_size = c->key_kind == GM_FLOAT64 ? 8 : c->key_kind == GM_STRING ? 0 : (uint32_t)c->key_size;
+    t->elem_size = c->elem_kind == GM_STRING ? 0 : c->elem_kind == GM_MEM ? (uint32_t)c->elem_size : 8;
+    t->key_indirect = t->key_size > maxKeyBytes;
+    t->elem_indirect = t->elem_size > maxKeyBytes;
+    t->keyslot = t->key_kind == GM_STRING ? 16 : t->key_indirect ? 8 : t->key_size;
+    t->elemslot = t->elem_kind == GM_STRING ? 16 : t->elem_indirect ? 8 : t->elem_size;
+    t->bucket_pointers = t->key_kind == GM_STRING || t->key_indirect || t->elem_kind == GM_STRING || t->elem_kind == GM_PTR ||
+                         t->elem_kind == GM_REF || t->elem_indirect;
+    t->elem_off = bucketCnt + bucketCnt * t->keyslot;
+    t->overflow_off = t->elem_off + bucketCnt * t->elemslot;
+    t->bucketsize = t->overflow_off + (uint32_t)sizeof(bmap *);
+    if (t->elem_indirect)
+        t->path = pathSlow;
+    else if (t->key_kind == GM_MEM && (t->key_size == 4 || t->key_size == 8))
+        t->path = t->key_size == 4 ? pathFast32 : pathFast64;
+    else
+        t->path = t->key_kind == GM_STRING ? pathFastStr : pathSlow;
+    return true;
+}
+
+static void set_hash(gm_map *m, const gm_config *c)
+{
+    gm_xoshiro_seed(&m->own_rng, c->seed);
+    for (int i = 0; i < 16; i++) {
+        uint64_t w = gm_xoshiro_next(&m->own_rng);
+        memcpy(m->hk.aeskeysched + 8 * i, &w, 8);
+    }
+    for (int i = 0; i < 4; i++)
+        m->hk.hashkey[i] = gm_xoshiro_next(&m->own_rng);
+    if (c->aeskeysched)
+        memcpy(m->hk.aeskeysched, c->aeskeysched, sizeof m->hk.aeskeysched);
+    if (c->hashkey)
+        memcpy(m->hk.hashkey, c->hashkey, sizeof m->hk.hashkey);
+    m->hk.hasher = c->hasher == GM_HASH_AES && !gm_cpu_has_aes() ? GM_HASH_AES_PORTABLE : c->hasher;
+    m->path = gm_paths[m->t.path][m->hk.hasher == GM_HASH_AES];
+}
+
+/* The array that the hint asks for, if it asks for any. */
+static int presize(gm_map *m, uint64_t hint)
+{
+    uint8_t B = 0;
+    while (B < 60 && overLoadFactor(hint, B))
+        B++;
+    gm_store_rlx(&m->h.B, B);
+    if (B == 0)
+        return GM_OK;
+    uint64_t length;
+    bmap *buckets = makeBucketArray(m, B, &length);
+    if (!buckets)
+        return GM_E_NOMEM;
+    m->extra.nbuckets = length;
+    adopt_reserve(m, buckets, B);
+    gm_store_rel(&m->h.buckets, buckets);
+    return GM_OK;
+}
+
+static uint64_t default_now_ns(void *ctx)
+{
+    (void)ctx;
+    return gm_now_ns();
+}
+
+int gm_map_new(const gm_config *c, gm_map **out)
+{
+    maptype t = {0};
+    *out = NULL;
+    if (!set_type(&t, c) || c->hasher < GM_HASH_AES || c->hasher > GM_HASH_MEM)
+        return GM_E_ARGUMENT;
+    gm_alloc alloc = c->alloc ? *c->alloc : gm_alloc_default();
+    gm_map *m = alloc.zalloc(alloc.ctx, sizeof *m);
+    if (!m)
+        return GM_E_NOMEM;
+    m->alloc = alloc;
+    m->t = t;
+    m->h.extra = &m->extra;
+    m->extra.freeze_at = UINT64_MAX;
+    m->clock = c->clock ? *c->clock : (gm_clock){default_now_ns, NULL};
+    gm_store_rlx(&m->refs, 1);
+    gm_ring_init(&m->events, c->events);
+    set_hash(m, c);
+    m->rng = c->rng ? *c->rng : gm_xoshiro_rng(&m->own_rng);
+    gm_store_rlx(&m->h.hash0, c->hash0 ? *c->hash0 : (uint32_t)m->rng.draw(m->rng.ctx, GM_DRAW_HASH0));
+    int status = presize(m, c->hint);
+    if (status != GM_OK)
+        gm_map_free(m);
+    else
+        *out = m;
+    return status;
+}
+
+static void free_list(gm_map *m, blocklist *l)
+{
+    while (l->head)
+        gm_mem_free(m, gm_blocklist_pop(l) + 1);
+}
+
+/* Drops one reference: the handle's, or an iterator's. The last one frees; acq_rel orders all uses before that. */
+void gm_map_free(gm_map *m)
+{
+    if (!m || atomic_fetch_sub_explicit(&m->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    retire_everything(m);
+    gm_mem_free(m, gm_load_rlx(&m->h.buckets));
+    free_list(m, &m->extra.limbo);
+    free_list(m, &m->extra.garbage);
+    free_list(m, &m->extra.spare);
+    gm_ring_free(&m->events);
+    m->alloc.release(m->alloc.ctx, m, sizeof *m);
+}

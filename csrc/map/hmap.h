@@ -1,0 +1,331 @@
+/* hmap.h: the types of the classic map and the small functions that read and write its memory.
+ *
+ * This is the private header of csrc/map: layout, names and memory orders. What the operations do is told in
+ * path.inc.h (access, assign, delete, evacuate), hmap.c (making, growing, clearing), iterator.c, inspect.c and check.c.
+ *
+ * THE LAYOUT is Go's (internal/abi/map_noswiss.go, runtime/map_noswiss.go of Go 1.25):
+ *
+ *   gm_map                                bucket array, 2^B buckets and a reserve       a bucket (bmap)
+ *   +--------------------------------+    +--------+--------+-- - --+--------+-----+    +-----------------+ 0
+ *   | hmap  count flags B noverflow  |    |   0    |   1    |       | 2^B-1  | r   |    | tophash[8]      |
+ *   |       hash0                    |    +--------+--------+-- - --+--------+-----+    +-----------------+ 8
+ *   |       buckets    --------------+--> ^                         ^ overflow         | key slot   x 8  |
+ *   |       oldbuckets ---> half-evacuated array, NULL at rest        buckets that      +-----------------+ elem_off
+ *   |       nevacuate clearSeq extra |                                came with it      | elem slot  x 8  |
+ *   | maptype, hash keys, the books  |                                                  +-----------------+ overflow_off
+ *   +--------------------------------+                                                  | overflow -------+--> bmap
+ *                                                                                       +-----------------+ bucketsize
+ *
+ * A tophash byte is the top byte of the hash (0 to 4 become 5 to 9) or a state:
+ *   emptyRest       free, and so is every cell behind it in the chain
+ *   emptyOne        free
+ *   evacuatedX/Y    moved to the first/second half of the new array (old arrays only)
+ *   evacuatedEmpty  was free when its bucket was evacuated (old arrays only)
+ *
+ * WHAT A SLOT HOLDS. GM_MEM and GM_FLOAT64: the bytes; over 128 bytes a pointer to them. GM_STRING: pointer and length.
+ * GM_PTR: a pointer or NULL. GM_REF: the caller's number. All memory behind pointers starts with a gm_block header, which
+ * carries its size; a string's bytes are read by that size and not by the slot's length, so that a pointer and a length
+ * torn apart by a race still never lead outside (O4).
+ *
+ * MEMORY ORDER. One writer at a time is the contract (Go's: "not safe for concurrent use"); the orders below make what a
+ * reader sees beside a writer *observable, never undefined*.
+ *   O1  A cell is published by its tophash: the writer stores key and elem (relaxed), then tophash (release); a reader
+ *       loads tophash (acquire), then the key. A reader that sees the new tophash sees the whole cell.
+ *   O2  An array is published by its pointer: hashGrow stores oldbuckets, buckets (release) and only then B (release). A
+ *       reader loads B, flags, buckets, oldbuckets in this order (all acquire). Sizes never shrink, so B as loaded is at
+ *       most that of the array loaded later: an index never leaves its array. The same holds for oldbuckets: a reader that
+ *       saw B = b finds an old array of at least 2^(b-1) buckets, and of at least 2^b if the flags it loaded before say
+ *       same-size growth. (It may look into the wrong bucket and miss a key: that is the race, and it stays visible.)
+ *   O3  An overflow bucket is published by the pointer to it (release; readers acquire), zeroed before.
+ *   O4  The memory behind a slot is published by its pointer (release; readers acquire) and never changes its size.
+ *   O5  count, noverflow, hash0 and nevacuate carry no ordering (relaxed). flags is read-modified-written with relaxed
+ *       plain loads and stores for hashWriting, as Go does (a lost update is part of what the lab studies), and with an
+ *       atomic or for the iterator flags, as Go does.
+ *   O6  Memory is only freed when nobody can hold it: what leaves the map goes to `limbo` while a growth runs (old cells
+ *       still show it), while an iterator is open, or always (`defer_all`, for readers beside a writer); see memory.c.
+ *
+ * Divergences from Go: no garbage collector, so evacuated chains and deleted boxes are put on a list and freed piecemeal;
+ * reads stop at emptyRest on every path (Go's fast paths walk the whole chain: same answers, one more line touched).
+ */
+#ifndef GM_HMAP_H
+#define GM_HMAP_H
+
+#include "base/atomics.h"
+#include "base/ring.h"
+#include "base/rng.h"
+#include "gomap.h"
+#include "map/hash.h"
+
+enum {
+    bucketCnt = 8,
+    maxKeyBytes = 128, /* larger keys and elems are stored as pointers */
+};
+
+enum { emptyRest = 0, emptyOne = 1, evacuatedX = 2, evacuatedY = 3, evacuatedEmpty = 4, minTopHash = 5 };
+
+enum { iterator = 1, oldIterator = 2, hashWriting = 4, sameSizeGrow = 8 };
+
+enum { pathSlow = 0, pathFast32 = 1, pathFast64 = 2, pathFastStr = 3 };
+
+typedef struct bmap bmap; /* raw bytes, see the drawing */
+
+typedef struct mapextra mapextra;
+
+typedef struct hmap {
+    _Atomic uint64_t count;
+    _Atomic uint8_t flags;
+    _Atomic uint8_t B;
+    _Atomic uint16_t noverflow;
+    _Atomic uint32_t hash0;
+    bmap *_Atomic buckets;
+    bmap *_Atomic oldbuckets;
+    _Atomic uint64_t nevacuate;
+    _Atomic uint64_t clearSeq;
+    mapextra *extra;
+} hmap;
+_Static_assert(sizeof(void *) != 8 || sizeof(hmap) == 56, "hmap is 56 bytes, as in Go 1.25");
+
+typedef struct maptype {
+    uint32_t bucketsize, elem_off, overflow_off;
+    uint32_t keyslot, elemslot;   /* bytes of a slot */
+    uint32_t key_size, elem_size; /* bytes of the content; 0 for strings */
+    uint8_t key_kind, elem_kind, path;
+    bool key_indirect, elem_indirect, bucket_pointers;
+} maptype;
+
+/* Stands before every piece of memory that a map allocates. */
+typedef struct gm_block {
+    struct gm_block *next; /* in limbo, garbage or the spare list */
+    size_t size;           /* bytes behind the header */
+} gm_block;
+_Static_assert(sizeof(gm_block) == 16, "keeps what follows aligned to 16");
+
+typedef struct blocklist {
+    gm_block *head, *tail;
+} blocklist;
+
+struct mapextra {
+    bmap *nextOverflow;      /* next free bucket of the reserve; NULL: none */
+    uint64_t nbuckets, nold; /* lengths of the two arrays with their reserves */
+    blocklist spare;         /* zeroed overflow buckets, allocated ahead of an evacuation */
+    uint64_t nspare;
+    blocklist limbo;   /* out of the map, maybe still looked at */
+    blocklist garbage; /* to be freed */
+    _Atomic uint64_t open_iters;
+    bool defer_all;
+    uint64_t freeze_at; /* the evacuation mark stops here; UINT64_MAX: it runs */
+    uint64_t bytes;     /* live, headers included */
+};
+
+typedef struct gm_key_batch {
+    const void *data;
+    const int64_t *offsets;
+} gm_key_batch;
+
+/* The operations of one key path and hash: made in paths.c from path.inc.h. Unguarded. */
+typedef struct gm_path {
+    int (*get)(gm_map *m, const void *key, size_t len, void *elem);
+    int (*assign)(gm_map *m, const void *key, size_t len, const void *elem, size_t elem_len, uint64_t *old_ref);
+    int (*del)(gm_map *m, const void *key, size_t len, void *old_elem);
+    int (*get_many)(gm_map *m, gm_key_batch keys, size_t n, void *elems, uint8_t *found, size_t *done);
+    int (*assign_many)(gm_map *m, gm_key_batch keys, size_t n, const void *elems, uint64_t *old_refs, size_t *done);
+    int (*delete_many)(gm_map *m, gm_key_batch keys, size_t n, uint64_t *old_refs, size_t *done);
+    int (*evacuate)(gm_map *m, uint64_t oldbucket);
+    bmap *(*find_slot)(gm_map *m, const void *slot, unsigned *cell); /* looks up the key that lies in a slot */
+    uint64_t (*hash_slot)(gm_map *m, const void *slot);
+    uint64_t (*hash_key)(gm_map *m, const void *key, size_t len, uint32_t seed);
+} gm_path;
+
+struct gm_map {
+    hmap h;
+    const gm_path *path;
+    maptype t;
+    _Atomic uint32_t guard; /* readers inside, or guardWriter; api.c */
+    uint64_t op;            /* number of the operation, for events */
+    gm_hashkeys hk;
+    mapextra extra;
+    gm_alloc alloc;
+    gm_rng rng;
+    gm_clock clock;
+    gm_ring events;
+    gm_xoshiro own_rng;
+    _Atomic uint32_t refs; /* the handle and each iterator */
+};
+
+/* Memory waits to be freed: the next write should look. */
+static inline bool gm_pending(const gm_map *m)
+{
+    return m->extra.limbo.head || m->extra.garbage.head;
+}
+
+/* The guard around calls from outside (api.c). */
+int gm_enter_write(gm_map *m);
+void gm_leave_write(gm_map *m);
+int gm_enter_read(gm_map *m);
+void gm_leave_read(gm_map *m);
+
+/* hmap.c */
+int gm_hashGrow(gm_map *m);
+int gm_growWork(gm_map *m, uint64_t bucket);
+void gm_advanceEvacuationMark(gm_map *m, uint64_t newbit);
+bmap *gm_newoverflow(gm_map *m, bmap *b);
+int gm_ensure_overflow(gm_map *m, uint64_t n);
+int gm_first_bucket(gm_map *m);
+void gm_settle_emptyRest(gm_map *m, bmap *first, bmap *b, unsigned cell);
+void gm_reset_hash0(gm_map *m);
+void gm_clear(gm_map *m);
+void gm_event_push(gm_map *m, int kind, uint64_t n, uint64_t took_ns, uint8_t from_B, uint8_t to_B);
+extern const gm_path *const gm_paths[4][2]; /* [path][compiled for AES-NI], paths.c */
+
+/* memory.c */
+void *gm_mem_new(gm_map *m, size_t size);
+void gm_mem_free(gm_map *m, void *p);
+void gm_retire(gm_map *m, void *p);
+void gm_collect_garbage(gm_map *m, unsigned limit);
+void gm_blocklist_push(blocklist *l, gm_block *b);
+gm_block *gm_blocklist_pop(blocklist *l);
+
+static inline gm_block *gm_block_of(void *p)
+{
+    return (gm_block *)p - 1;
+}
+
+/* ------------------------------------------------------------------ reading and writing buckets */
+
+static inline uint64_t bucketMask(uint8_t B)
+{
+    return ((uint64_t)1 << (B & 63)) - 1;
+}
+
+static inline bmap *bucketAt(const gm_map *m, bmap *array, uint64_t i)
+{
+    return (bmap *)((unsigned char *)array + i * m->t.bucketsize);
+}
+
+static inline unsigned char *keySlot(const gm_map *m, bmap *b, unsigned i)
+{
+    return (unsigned char *)b + bucketCnt + (size_t)m->t.keyslot * i;
+}
+
+static inline unsigned char *elemSlot(const gm_map *m, bmap *b, unsigned i)
+{
+    return (unsigned char *)b + m->t.elem_off + (size_t)m->t.elemslot * i;
+}
+
+/* A pointer that lies in a slot or at the end of a bucket. Acquire pairs with gm_slot_set_ptr's release (O3, O4). */
+static inline void *gm_slot_ptr(const void *slot)
+{
+    return gm_load_acq((void *const _Atomic *)slot);
+}
+
+static inline void gm_slot_set_ptr(void *slot, void *p)
+{
+    gm_store_rel((void *_Atomic *)slot, p);
+}
+
+static inline bmap *overflow(const gm_map *m, bmap *b)
+{
+    return gm_slot_ptr((unsigned char *)b + m->t.overflow_off);
+}
+
+static inline void setoverflow(const gm_map *m, bmap *b, bmap *next)
+{
+    gm_slot_set_ptr((unsigned char *)b + m->t.overflow_off, next);
+}
+
+/* One tophash byte; acquire pairs with setTophash's release (O1). */
+static inline uint8_t tophashAt(bmap *b, unsigned i)
+{
+    return gm_load_acq((_Atomic uint8_t *)b + i);
+}
+
+static inline void setTophash(bmap *b, unsigned i, uint8_t top)
+{
+    gm_store_rel((_Atomic uint8_t *)b + i, top);
+}
+
+/* All eight at once; acquire pairs with the release of each byte's store (O1). */
+static inline uint64_t tophash8(bmap *b)
+{
+    return gm_load_acq((_Atomic uint64_t *)(void *)b);
+}
+
+static inline uint8_t tophash(uint64_t hash)
+{
+    uint8_t top = (uint8_t)(hash >> 56);
+    return top < minTopHash ? (uint8_t)(top + minTopHash) : top;
+}
+
+static inline bool evacuated(bmap *b)
+{
+    uint8_t top = tophashAt(b, 0);
+    return top > emptyOne && top < minTopHash;
+}
+
+/* Bit i of the results below is set where byte i of `tops` satisfies the condition. */
+#if defined(__SSE2__)
+#include <emmintrin.h>
+
+static inline unsigned matchTop(uint64_t tops, uint8_t top)
+{
+    __m128i eq = _mm_cmpeq_epi8(_mm_cvtsi64_si128((long long)tops), _mm_set1_epi8((char)top));
+    return (unsigned)_mm_movemask_epi8(eq) & 0xFF;
+}
+
+static inline unsigned matchEmpty(uint64_t tops)
+{
+    __m128i v = _mm_cvtsi64_si128((long long)tops);
+    return (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_min_epu8(v, _mm_set1_epi8(emptyOne)), v)) & 0xFF;
+}
+#else
+/* Exact zero-byte test (no carry crosses a byte), its marks gathered into the low eight bits by one multiplication. */
+static inline unsigned matchZero(uint64_t v)
+{
+    const uint64_t low7 = UINT64_C(0x7F7F7F7F7F7F7F7F);
+    uint64_t marks = ~(((v & low7) + low7) | v | low7) >> 7;
+    return (unsigned)((marks * UINT64_C(0x0102040810204080)) >> 56);
+}
+
+static inline unsigned matchTop(uint64_t tops, uint8_t top)
+{
+    return matchZero(tops ^ (UINT64_C(0x0101010101010101) * top));
+}
+
+static inline unsigned matchEmpty(uint64_t tops)
+{
+    return matchZero(tops & UINT64_C(0xFEFEFEFEFEFEFEFE));
+}
+#endif
+
+static inline bool overLoadFactor(uint64_t count, uint8_t B)
+{
+    return count > bucketCnt && count > 13 * (((uint64_t)1 << (B & 63)) / 2);
+}
+
+static inline bool tooManyOverflowBuckets(uint16_t noverflow, uint8_t B)
+{
+    return noverflow >= (uint32_t)1 << (B > 15 ? 15 : B);
+}
+
+static inline bool growing(const gm_map *m)
+{
+    return gm_load_rlx(&m->h.oldbuckets) != NULL;
+}
+
+/* Buckets of the old array, for the writer. */
+static inline uint64_t noldbuckets(const gm_map *m)
+{
+    uint8_t B = gm_load_rlx(&m->h.B);
+    return (uint64_t)1 << (gm_load_rlx(&m->h.flags) & sameSizeGrow ? B : B - 1);
+}
+
+/* An overflow bucket's index in the reserve of its array, -1 if it came from the heap. */
+static inline int64_t preallocIndex(const gm_map *m, bmap *array, uint64_t regular, uint64_t total, bmap *b)
+{
+    unsigned char *base = (unsigned char *)array, *p = (unsigned char *)b;
+    if (p < base + regular * m->t.bucketsize || p >= base + total * m->t.bucketsize)
+        return -1;
+    return (int64_t)((uint64_t)(p - base) / m->t.bucketsize - regular);
+}
+
+#endif

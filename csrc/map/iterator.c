@@ -1,0 +1,234 @@
+/* iterator.c: Go's hiter.
+ *
+ * Mirrors mapiterinit and mapiternext of runtime/map_noswiss.go (Go 1.25). An iteration visits the buckets of the array that
+ * was current when it began, from a random bucket on and once around, and in each chain the cells from a random offset on.
+ * It may be mixed with writes. What makes that work:
+ *
+ *   I1  While the map grows and its B is the iteration's, the bucket to visit may still be in the old array: if it is not
+ *       evacuated, its chain there is read instead, and keys that will go to the other new bucket are passed over
+ *       (`check`): by hash, or for NaN by the low bit of the tophash, the same bit that evacuate will use.
+ *   I2  In a same-size growth no key changes its bucket: nothing is passed over.
+ *   I3  A cell that was evacuated after the iteration began, or any cell once clear() has run, is stale: its key is looked up
+ *       in the live map and yielded as it is there, or not at all. An evacuated NaN cannot be looked up, nor deleted or
+ *       changed: it is yielded as it stands.
+ *   I4  Each key present throughout is yielded exactly once; one added meanwhile may or may not be; one deleted before it is
+ *       reached is not. (After clear() and reinsertion a key can come twice, as in Go.)
+ *   I5  At the end only `wrapped` changes; all other fields keep the values of the last step.
+ *   I6  Both iterator flags are set at the start and stay until a growth.
+ *
+ * An open iterator keeps retired memory alive (M1 in memory.c) until it comes to its end or is freed.
+ */
+#include "map/elems.h"
+#include "map/hmap.h"
+#include "map/keys.h"
+
+#define noCheck UINT64_MAX
+
+typedef struct hiter {
+    bmap *buckets; /* the array at the start */
+    bmap *bptr;    /* the bucket the last step was in */
+    uint64_t startBucket, bucket, checkBucket, clearSeq;
+    uint8_t B, offset, i;
+    bool wrapped;
+} hiter;
+
+struct gm_iter {
+    gm_map *m;
+    hiter it;
+    bool live; /* set up on a map that was not empty */
+    bool open; /* counted in open_iters */
+};
+
+int gm_iter_new(gm_map *m, gm_iter **out)
+{
+    *out = m->alloc.zalloc(m->alloc.ctx, sizeof **out);
+    if (!*out)
+        return GM_E_NOMEM;
+    (*out)->m = m;
+    atomic_fetch_add_explicit(&m->refs, 1, memory_order_relaxed); /* the caller's own reference keeps the map alive */
+    return GM_OK;
+}
+
+static void close_iter(gm_iter *it)
+{
+    if (it->open)
+        gm_sub_rel(&it->m->extra.open_iters, 1); /* pairs with the acquire in memory.c's quiet() (M2) */
+    it->open = false;
+}
+
+void gm_iter_free(gm_iter *it)
+{
+    if (!it)
+        return;
+    gm_map *m = it->m;
+    gm_alloc alloc = m->alloc;
+    close_iter(it);
+    alloc.release(alloc.ctx, it, sizeof *it);
+    gm_map_free(m);
+}
+
+/* ------------------------------------------------------------------ one step */
+
+/* A position in the iteration that becomes the iterator's only if it yields (I5). */
+typedef struct cursor {
+    bmap *b;
+    uint64_t bucket, check;
+    unsigned i;
+} cursor;
+
+/* The chain to visit for bucket at->bucket (I1). */
+static void enter_bucket(gm_map *m, hiter *it, cursor *at)
+{
+    at->b = bucketAt(m, it->buckets, at->bucket);
+    at->check = noCheck;
+    if (growing(m) && it->B == gm_load_rlx(&m->h.B)) {
+        bmap *oldb = bucketAt(m, gm_load_rlx(&m->h.oldbuckets), at->bucket & (noldbuckets(m) - 1));
+        if (!evacuated(oldb)) {
+            at->b = oldb;
+            at->check = at->bucket;
+        }
+    }
+    at->i = 0;
+    if (++at->bucket == bucketMask(it->B) + 1) {
+        at->bucket = 0;
+        it->wrapped = true;
+    }
+}
+
+/* Whether a cell of an old bucket will go to the new bucket that is not being visited. */
+static bool belongs_elsewhere(gm_map *m, const hiter *it, const cursor *at, const void *slot, uint8_t top, bool reflexive)
+{
+    if (at->check == noCheck || gm_load_rlx(&m->h.flags) & sameSizeGrow)
+        return false;
+    if (reflexive)
+        return (m->path->hash_slot(m, slot) & bucketMask(it->B)) != at->check;
+    return at->check >> (it->B - 1) != (uint64_t)(top & 1);
+}
+
+static void yield_key(const gm_map *m, const void *slot, void *key)
+{
+    keyany_t k = keyany_of_slot(m, slot);
+    if (m->t.key_kind == GM_STRING)
+        *(gm_view *)key = k;
+    else if (k.p)
+        gm_shared_load(key, k.p, k.n);
+}
+
+static bool cell_is_reflexive(const gm_map *m, const void *slot)
+{
+    return m->t.key_kind != GM_FLOAT64 || keyany_reflexive(m, keyany_of_slot(m, slot));
+}
+
+/* Yields cell `cell` of at->b if it is to be yielded. */
+static bool try_cell(gm_map *m, hiter *it, const cursor *at, unsigned cell, void *key, void *elem)
+{
+    bmap *b = at->b;
+    uint8_t top = tophashAt(b, cell);
+    if (top <= emptyOne || top == evacuatedEmpty)
+        return false;
+    const void *slot = keySlot(m, b, cell);
+    bool reflexive = cell_is_reflexive(m, slot);
+    if (belongs_elsewhere(m, it, at, slot, top, reflexive))
+        return false;
+    bool cleared = it->clearSeq != gm_load_rlx(&m->h.clearSeq);
+    if (cleared || ((top == evacuatedX || top == evacuatedY) && reflexive)) { /* stale (I3) */
+        b = m->path->find_slot(m, slot, &cell);
+        if (!b)
+            return false;
+    }
+    yield_key(m, keySlot(m, b, cell), key);
+    gm_elem_load(m, elemSlot(m, b, cell), elem);
+    return true;
+}
+
+static int mapiternext(gm_map *m, hiter *it, void *key, void *elem)
+{
+    if (gm_load_rlx(&m->h.flags) & hashWriting)
+        return GM_E_ITERATE;
+    cursor at = {it->bptr, it->bucket, it->checkBucket, it->i};
+    for (;;) {
+        if (!at.b) {
+            if (at.bucket == it->startBucket && it->wrapped)
+                return GM_END;
+            enter_bucket(m, it, &at);
+        }
+        while (at.i < bucketCnt) {
+            unsigned cell = (at.i++ + it->offset) & (bucketCnt - 1);
+            if (try_cell(m, it, &at, cell, key, elem)) {
+                it->bptr = at.b;
+                it->bucket = at.bucket;
+                it->checkBucket = at.check;
+                it->i = (uint8_t)at.i;
+                return GM_OK;
+            }
+        }
+        at.b = overflow(m, at.b);
+        at.i = 0;
+    }
+}
+
+/* ------------------------------------------------------------------ the functions of gomap.h */
+
+int gm_iter_next(gm_iter *it, void *key, void *elem)
+{
+    if (!it->live || !it->open)
+        return GM_END;
+    if (gm_enter_read(it->m) != GM_OK)
+        return GM_E_ITERATE;
+    int status = mapiternext(it->m, &it->it, key, elem);
+    gm_leave_read(it->m);
+    if (status == GM_END)
+        close_iter(it);
+    return status;
+}
+
+static void mapiterinit(gm_map *m, hiter *it, uint64_t start, uint8_t offset)
+{
+    *it = (hiter){.buckets = gm_load_acq(&m->h.buckets), .B = gm_load_rlx(&m->h.B), .clearSeq = gm_load_rlx(&m->h.clearSeq)};
+    it->startBucket = it->bucket = start & bucketMask(it->B);
+    it->offset = offset & (bucketCnt - 1);
+    uint8_t both = iterator | oldIterator;
+    if ((gm_load_rlx(&m->h.flags) & both) != both)
+        gm_or_rlx(&m->h.flags, both);
+}
+
+int gm_iter_init(gm_iter *it, int64_t start, int offset, void *key, void *elem)
+{
+    gm_map *m = it->m;
+    if (start < -1 || offset < 0 || offset >= bucketCnt)
+        return GM_E_ARGUMENT;
+    if (gm_enter_read(m) != GM_OK)
+        return GM_E_ITERATE;
+    int status = GM_END;
+    uint8_t B = gm_load_rlx(&m->h.B);
+    if (start > (int64_t)bucketMask(B)) {
+        status = GM_E_ARGUMENT;
+    } else {
+        close_iter(it);
+        it->live = gm_load_rlx(&m->h.count) != 0;
+        if (it->live) {
+            uint64_t r = start < 0 ? m->rng.draw(m->rng.ctx, GM_DRAW_ITER) : (uint64_t)start;
+            mapiterinit(m, &it->it, r, (uint8_t)(start < 0 ? r >> B : (uint64_t)offset));
+            it->open = true;
+            gm_add_acq(&m->extra.open_iters, 1);
+            status = mapiternext(m, &it->it, key, elem);
+        }
+    }
+    gm_leave_read(m);
+    if (status == GM_END)
+        close_iter(it);
+    return status;
+}
+
+int gm_iter_fields(gm_iter *it, int64_t *fields)
+{
+    if (!it->live)
+        return GM_END;
+    const hiter *h = &it->it;
+    fields[0] = h->B;
+    fields[1] = (int64_t)h->bucket;
+    fields[2] = h->i;
+    fields[3] = h->wrapped;
+    fields[4] = h->checkBucket == noCheck ? -1 : (int64_t)h->checkBucket;
+    return GM_OK;
+}

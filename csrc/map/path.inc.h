@@ -1,0 +1,378 @@
+/* path.inc.h: access, assign, delete and evacuate of Go's classic map, written once for all key paths.
+ *
+ * Mirrors runtime/map_noswiss.go, map_fast32_noswiss.go, map_fast64_noswiss.go and map_faststr_noswiss.go of Go 1.25, which
+ * are four copies of one algorithm. Here it is one body, compiled by paths.c for each family of keys (keys.h) and each way
+ * of hashing. The includer defines
+ *
+ *   P(name)      the name of this path's function          K(name)      the key family's function
+ *   PATH_FN      `static` with the target attribute        PATH_HASH    the family's hash function
+ *
+ * ALGORITHM. A key's hash has two uses: its low B bits choose the bucket, its top byte (tophash) stands in the bucket so
+ * that most cells are ruled out eight at a time, with one vector compare and no branch per cell.
+ *
+ *   access    search the chain of the key's bucket, or of its old bucket while that is not evacuated
+ *   assign    growWork; search; overwrite if found; else start a growth if one is due and none runs, and begin anew;
+ *             else into the first free cell seen, or into a new overflow bucket
+ *   delete    growWork; search; wipe the cell; emptyOne, or emptyRest with all free cells before it (hmap.c)
+ *   evacuate  the cells of one old chain in order, packed, into bucket i (X) or i + 2^oldB (Y) of the new array
+ *
+ * WHAT MUST HOLD
+ *   G1  Overwriting never starts a growth; the test uses count + 1, before the insert.
+ *   G2  Every assign and every delete on a map that is not empty does growth work first, whether it finds its key or not.
+ *   G3  A write that fails for want of memory changes no key and no elem. All memory that an insert needs is had before
+ *       the first store; an evacuation has its overflow buckets set aside before it moves the first cell (at most one less
+ *       than the chain has buckets, since the cells move packed). What may remain of a failed write is growth work done.
+ *   G4  hashWriting is set through every store to buckets and cleared at every way out; who enters and finds it, or leaves
+ *       and misses it, says so. NaN is hashed (drawn) exactly once at each use.
+ *   G5  The search stops at emptyRest: behind it there is nothing (H4 in check.c).
+ */
+
+/* The cell of the chain starting at b that holds k: its bucket, or NULL. */
+PATH_FN inline bmap *P(search)(const gm_map *m, bmap *b, K(t) k, uint8_t top, unsigned *cell)
+{
+    for (; b; b = overflow(m, b)) {
+        uint64_t tops = tophash8(b);
+        for (unsigned hits = matchTop(tops, top); hits; hits &= hits - 1) {
+            unsigned i = (unsigned)__builtin_ctz(hits);
+            if (gm_likely(K(eq)(m, keySlot(m, b, i), k))) {
+                *cell = i;
+                return b;
+            }
+        }
+        if (matchTop(tops, emptyRest))
+            return NULL;
+    }
+    return NULL;
+}
+
+/* mapaccess: where k is, or NULL. The order of the loads is O2's. */
+PATH_FN inline bmap *P(find)(gm_map *m, K(t) k, unsigned *cell)
+{
+    if (gm_load_rlx(&m->h.count) == 0)
+        return NULL;
+    uint64_t hash = PATH_HASH(m, k, gm_load_rlx(&m->h.hash0));
+    uint64_t mask = bucketMask(gm_load_acq(&m->h.B)); /* pairs with hashGrow's release of B */
+    uint8_t flags = gm_load_acq(&m->h.flags);
+    bmap *buckets = gm_load_acq(&m->h.buckets); /* pairs with hashGrow's and gm_first_bucket's release */
+    if (gm_unlikely(!buckets))
+        return NULL;
+    bmap *b = bucketAt(m, buckets, hash & mask);
+    bmap *old = gm_load_acq(&m->h.oldbuckets); /* pairs with hashGrow's release */
+    if (gm_unlikely(old != NULL)) {
+        bmap *oldb = bucketAt(m, old, hash & (flags & sameSizeGrow ? mask : mask >> 1));
+        if (!evacuated(oldb))
+            b = oldb;
+    }
+    return P(search)(m, b, k, tophash(hash), cell);
+}
+
+PATH_FN inline int P(get_key)(gm_map *m, K(t) k, void *elem)
+{
+    unsigned cell;
+    if (gm_unlikely(gm_load_rlx(&m->h.flags) & hashWriting))
+        return GM_E_READ_WRITE;
+    bmap *b = P(find)(m, k, &cell);
+    if (!b)
+        return GM_MISS;
+    if (elem)
+        gm_elem_load(m, elemSlot(m, b, cell), elem);
+    return GM_OK;
+}
+
+/* ------------------------------------------------------------------ assign */
+
+/* What a search for insertion finds in a chain: the key's cell or NULL; the first free cell or NULL; the last bucket. */
+typedef struct P(place) {
+    bmap *hit, *free, *last;
+    unsigned hit_cell, free_cell;
+} P(place);
+
+PATH_FN inline P(place) P(search_place)(const gm_map *m, bmap *b, K(t) k, uint8_t top)
+{
+    P(place) at = {0};
+    for (; b; at.last = b, b = overflow(m, b)) {
+        uint64_t tops = tophash8(b);
+        for (unsigned hits = matchTop(tops, top); hits; hits &= hits - 1) {
+            at.hit_cell = (unsigned)__builtin_ctz(hits);
+            if (gm_likely(K(eq)(m, keySlot(m, b, at.hit_cell), k))) {
+                at.hit = b;
+                return at;
+            }
+        }
+        unsigned empty = matchEmpty(tops);
+        if (empty && !at.free) {
+            at.free = b;
+            at.free_cell = (unsigned)__builtin_ctz(empty);
+        }
+        if (matchTop(tops, emptyRest))
+            break;
+    }
+    return at;
+}
+
+/* A new key into its place. G3: everything that can fail comes first. */
+PATH_FN inline int P(insert)(gm_map *m, K(t) k, uint8_t top, P(place) at, const void *elem, size_t elem_len)
+{
+    void *key_block, *elem_block;
+    if (gm_unlikely(!at.free) && gm_ensure_overflow(m, 1) != GM_OK)
+        return GM_E_NOMEM;
+    if (K(make)(m, k, &key_block) != GM_OK)
+        return GM_E_NOMEM;
+    if (gm_elem_make(m, elem, elem_len, &elem_block) != GM_OK) {
+        gm_mem_free(m, key_block);
+        return GM_E_NOMEM;
+    }
+    if (gm_unlikely(!at.free)) {
+        at.free = gm_newoverflow(m, at.last);
+        at.free_cell = 0;
+    }
+    K(fill)(m, keySlot(m, at.free, at.free_cell), k, key_block);
+    gm_elem_fill(m, elemSlot(m, at.free, at.free_cell), elem, elem_len, elem_block);
+    setTophash(at.free, at.free_cell, top); /* publishes the cell (O1) */
+    gm_store_rlx(&m->h.count, gm_load_rlx(&m->h.count) + 1);
+    if (gm_unlikely(gm_pending(m)))
+        gm_collect_garbage(m, 4);
+    return GM_OK;
+}
+
+/* The part of mapassign between setting and clearing hashWriting. */
+PATH_FN inline int P(put)(gm_map *m, K(t) k, uint64_t hash, const void *elem, size_t elem_len, uint64_t *old_ref)
+{
+    if (gm_unlikely(!gm_load_rlx(&m->h.buckets)) && gm_first_bucket(m) != GM_OK)
+        return GM_E_NOMEM;
+    for (;;) {
+        uint8_t B = gm_load_rlx(&m->h.B);
+        uint64_t bucket = hash & bucketMask(B);
+        if (gm_unlikely(growing(m)) && gm_growWork(m, bucket) != GM_OK)
+            return GM_E_NOMEM;
+        bmap *first = bucketAt(m, gm_load_rlx(&m->h.buckets), bucket);
+        P(place) at = P(search_place)(m, first, k, tophash(hash));
+        if (at.hit) {
+            K(rewrite)(m, keySlot(m, at.hit, at.hit_cell), k);
+            return gm_elem_overwrite(m, elemSlot(m, at.hit, at.hit_cell), elem, elem_len, old_ref);
+        }
+        if (growing(m) ||
+            !(overLoadFactor(gm_load_rlx(&m->h.count) + 1, B) || tooManyOverflowBuckets(gm_load_rlx(&m->h.noverflow), B)))
+            return P(insert)(m, k, tophash(hash), at, elem, elem_len);
+        if (gm_hashGrow(m) != GM_OK)
+            return GM_E_NOMEM;
+    }
+}
+
+/* Clears hashWriting; a write that finds it cleared already was not alone (G4). */
+PATH_FN inline int P(end_write)(gm_map *m, int status)
+{
+    uint8_t flags = gm_load_rlx(&m->h.flags);
+    if (gm_unlikely(!(flags & hashWriting)))
+        return GM_E_WRITES;
+    gm_store_rlx(&m->h.flags, (uint8_t)(flags & ~hashWriting));
+    return status;
+}
+
+PATH_FN inline int P(assign_key)(gm_map *m, K(t) k, const void *elem, size_t elem_len, uint64_t *old_ref)
+{
+    uint8_t flags = gm_load_rlx(&m->h.flags);
+    if (gm_unlikely(flags & hashWriting))
+        return GM_E_WRITES;
+    uint64_t hash = PATH_HASH(m, k, gm_load_rlx(&m->h.hash0));
+    gm_store_rlx(&m->h.flags, (uint8_t)(flags ^ hashWriting));
+    return P(end_write)(m, P(put)(m, k, hash, elem, elem_len, old_ref));
+}
+
+/* ------------------------------------------------------------------ delete */
+
+/* The part of mapdelete between setting and clearing hashWriting. */
+PATH_FN inline int P(remove)(gm_map *m, K(t) k, uint64_t hash, void *old_elem)
+{
+    uint64_t bucket = hash & bucketMask(gm_load_rlx(&m->h.B));
+    if (gm_unlikely(growing(m)) && gm_growWork(m, bucket) != GM_OK)
+        return GM_E_NOMEM;
+    unsigned cell;
+    bmap *first = bucketAt(m, gm_load_rlx(&m->h.buckets), bucket);
+    bmap *b = P(search)(m, first, k, tophash(hash), &cell);
+    if (!b)
+        return GM_MISS;
+    K(wipe)(m, keySlot(m, b, cell));
+    gm_elem_wipe(m, elemSlot(m, b, cell), old_elem);
+    setTophash(b, cell, emptyOne);
+    gm_settle_emptyRest(m, first, b, cell);
+    uint64_t count = gm_load_rlx(&m->h.count) - 1;
+    gm_store_rlx(&m->h.count, count);
+    if (gm_unlikely(count == 0))
+        gm_reset_hash0(m);
+    if (gm_unlikely(gm_pending(m)))
+        gm_collect_garbage(m, 4);
+    return GM_OK;
+}
+
+PATH_FN inline int P(delete_key)(gm_map *m, K(t) k, void *old_elem)
+{
+    if (gm_load_rlx(&m->h.count) == 0)
+        return GM_MISS;
+    uint8_t flags = gm_load_rlx(&m->h.flags);
+    if (gm_unlikely(flags & hashWriting))
+        return GM_E_WRITES;
+    uint64_t hash = PATH_HASH(m, k, gm_load_rlx(&m->h.hash0));
+    gm_store_rlx(&m->h.flags, (uint8_t)(flags ^ hashWriting));
+    return P(end_write)(m, P(remove)(m, k, hash, old_elem));
+}
+
+/* ------------------------------------------------------------------ evacuate */
+
+typedef struct P(dest) {
+    bmap *b;
+    unsigned i; /* next free cell */
+} P(dest);
+
+PATH_FN inline void P(move_cell)(gm_map *m, bmap *from, unsigned i, uint8_t top, P(dest) * to)
+{
+    if (to->i == bucketCnt) {
+        to->b = gm_newoverflow(m, to->b);
+        to->i = 0;
+    }
+    gm_shared_copy(keySlot(m, to->b, to->i), keySlot(m, from, i), m->t.keyslot);
+    gm_shared_copy(elemSlot(m, to->b, to->i), elemSlot(m, from, i), m->t.elemslot);
+    setTophash(to->b, to->i, top);
+    to->i++;
+}
+
+/* Whether a cell goes to Y. A NaN's hash is new every time and says nothing about its old place: while an iterator may be
+ * running, the low bit of the old tophash decides, so that the iterator can tell which half the key belongs to. */
+PATH_FN inline unsigned P(goes_to_y)(gm_map *m, bmap *b, unsigned i, uint64_t newbit, uint8_t *top)
+{
+    K(t) k = K(of_slot)(m, keySlot(m, b, i));
+    uint64_t hash = PATH_HASH(m, k, gm_load_rlx(&m->h.hash0));
+    if ((gm_load_rlx(&m->h.flags) & iterator) && !K(reflexive)(m, k)) {
+        unsigned y = *top & 1;
+        *top = tophash(hash);
+        return y;
+    }
+    return (hash & newbit) != 0;
+}
+
+PATH_FN void P(move_chain)(gm_map *m, bmap *first, uint64_t oldbucket, uint64_t newbit)
+{
+    bool same = gm_load_rlx(&m->h.flags) & sameSizeGrow;
+    bmap *buckets = gm_load_rlx(&m->h.buckets);
+    P(dest) to[2] = {{bucketAt(m, buckets, oldbucket), 0}, {same ? NULL : bucketAt(m, buckets, oldbucket + newbit), 0}};
+    for (bmap *b = first; b; b = overflow(m, b)) {
+        for (unsigned i = 0; i < bucketCnt; i++) {
+            uint8_t top = tophashAt(b, i);
+            if (top <= emptyOne) {
+                setTophash(b, i, evacuatedEmpty);
+                continue;
+            }
+            unsigned y = same ? 0 : P(goes_to_y)(m, b, i, newbit, &top);
+            setTophash(b, i, (uint8_t)(evacuatedX + y));
+            P(move_cell)(m, b, i, top, &to[y]);
+        }
+    }
+}
+
+/* What Go's collector could free after an evacuation: the chain's heap buckets, and what the first bucket points to. */
+PATH_FN void P(let_go_chain)(gm_map *m, bmap *first, uint64_t newbit)
+{
+    bmap *old = gm_load_rlx(&m->h.oldbuckets);
+    for (bmap *b = overflow(m, first); b; b = overflow(m, b))
+        if (preallocIndex(m, old, newbit, m->extra.nold, b) < 0)
+            gm_retire(m, b);
+    if (m->t.bucket_pointers && !(gm_load_rlx(&m->h.flags) & oldIterator)) {
+        unsigned char *p = (unsigned char *)first;
+        for (size_t at = bucketCnt; at < m->t.bucketsize; at += 8)
+            gm_shared_zero(p + at, 8);
+    }
+}
+
+PATH_FN int P(evacuate)(gm_map *m, uint64_t oldbucket)
+{
+    uint64_t newbit = noldbuckets(m);
+    bmap *first = bucketAt(m, gm_load_rlx(&m->h.oldbuckets), oldbucket);
+    if (!evacuated(first)) {
+        uint64_t more = 0;
+        for (bmap *b = overflow(m, first); b; b = overflow(m, b))
+            more++;
+        if (gm_unlikely(more > 0) && gm_ensure_overflow(m, more) != GM_OK)
+            return GM_E_NOMEM;
+        P(move_chain)(m, first, oldbucket, newbit);
+        P(let_go_chain)(m, first, newbit);
+        gm_event_push(m, GM_EV_EVACUATE, oldbucket, 0, 0, 0);
+    }
+    if (oldbucket == gm_load_rlx(&m->h.nevacuate))
+        gm_advanceEvacuationMark(m, newbit);
+    return GM_OK;
+}
+
+/* ------------------------------------------------------------------ the functions of the table */
+
+PATH_FN int P(get)(gm_map *m, const void *key, size_t len, void *elem)
+{
+    return P(get_key)(m, K(from)(m, key, len), elem);
+}
+
+PATH_FN int P(assign)(gm_map *m, const void *key, size_t len, const void *elem, size_t elem_len, uint64_t *old_ref)
+{
+    return P(assign_key)(m, K(from)(m, key, len), elem, elem_len, old_ref);
+}
+
+PATH_FN int P(del)(gm_map *m, const void *key, size_t len, void *old_elem)
+{
+    return P(delete_key)(m, K(from)(m, key, len), old_elem);
+}
+
+PATH_FN int P(get_many)(gm_map *m, gm_key_batch keys, size_t n, void *elems, uint8_t *found, size_t *done)
+{
+    unsigned char *to = elems;
+    size_t hits = 0, step = m->t.elem_size;
+    int status = GM_OK;
+    for (size_t i = 0; i < n && status >= 0; i++) {
+        status = P(get_key)(m, K(at)(m, keys, i), to ? to + i * step : NULL);
+        hits += status == GM_OK;
+        if (found)
+            found[i] = status == GM_OK;
+    }
+    *done = hits;
+    return status < 0 ? status : GM_OK;
+}
+
+PATH_FN int P(assign_many)(gm_map *m, gm_key_batch keys, size_t n, const void *elems, uint64_t *old_refs, size_t *done)
+{
+    const unsigned char *from = elems;
+    size_t i = 0, step = m->t.elem_size;
+    int status = GM_OK;
+    for (; i < n && status == GM_OK; i++)
+        status = P(assign_key)(m, K(at)(m, keys, i), from ? from + i * step : NULL, step, old_refs ? old_refs + i : NULL);
+    *done = status == GM_OK ? i : i - 1;
+    return status;
+}
+
+PATH_FN int P(delete_many)(gm_map *m, gm_key_batch keys, size_t n, uint64_t *old_refs, size_t *done)
+{
+    size_t hits = 0;
+    int status = GM_OK;
+    for (size_t i = 0; i < n && status >= 0; i++) {
+        status = P(delete_key)(m, K(at)(m, keys, i), old_refs ? old_refs + i : NULL);
+        hits += status == GM_OK;
+    }
+    *done = hits;
+    return status < 0 ? status : GM_OK;
+}
+
+PATH_FN bmap *P(find_slot)(gm_map *m, const void *slot, unsigned *cell)
+{
+    return P(find)(m, K(of_slot)(m, slot), cell);
+}
+
+PATH_FN uint64_t P(hash_slot)(gm_map *m, const void *slot)
+{
+    return PATH_HASH(m, K(of_slot)(m, slot), gm_load_rlx(&m->h.hash0));
+}
+
+PATH_FN uint64_t P(hash_key)(gm_map *m, const void *key, size_t len, uint32_t seed)
+{
+    return PATH_HASH(m, K(from)(m, key, len), seed);
+}
+
+static const gm_path P(table) = {
+    P(get),         P(assign),   P(del),       P(get_many),  P(assign_many),
+    P(delete_many), P(evacuate), P(find_slot), P(hash_slot), P(hash_key),
+};
