@@ -77,6 +77,17 @@ size_t gm_map_chain(gm_map *m, uint64_t i, int old, const uint8_t **buckets, int
     return n;
 }
 
+size_t gm_map_evacuated(gm_map *m, uint8_t *done, size_t cap)
+{
+    if (gm_enter_read(m) != GM_OK)
+        return 0;
+    array a = array_of(m, 1);
+    for (uint64_t i = 0; i < a.regular && i < cap; i++)
+        done[i] = evacuated(bucketAt(m, a.buckets, i));
+    gm_leave_read(m);
+    return a.regular;
+}
+
 size_t gm_map_events(gm_map *m, gm_event *out, size_t cap, uint64_t *dropped)
 {
     if (gm_enter_read(m) != GM_OK)

@@ -1,0 +1,721 @@
+"""`Map`: Go's classic map as a Python mapping, with batch calls over arrays and a window on its inside.
+
+Source: runtime/map_noswiss.go of Go 1.25 (the design of Go 1.0 to 1.23); the C core in csrc/map tells how it works.
+
+Threads: a call holds the map while it runs. Calls that only read may overlap; any other overlap is refused with
+`ConcurrentMisuse`, whose message is the sentence with which a Go program would die, and the refused call has no effect.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import operator
+import secrets
+from collections.abc import ItemsView as _ItemsView
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import KeysView as _KeysView
+from collections.abc import ValuesView as _ValuesView
+from typing import Any, NamedTuple, TypeVar, overload
+
+import numpy as np
+import numpy.typing as npt
+
+from gomap import inspect as _inspect
+from gomap._core import ffi, lib
+from gomap.errors import (
+    CORRUPT,
+    MISS,
+    OK,
+    BadValue,
+    InvariantError,
+    MissingKey,
+    OutOfMemory,
+    OutOfRange,
+    WrongType,
+    raise_status,
+)
+from gomap.kinds import Batch, Kind, ObjectKind, StrKind, elem_kind, key_kind
+
+__all__ = ["Event", "Header", "Map", "MapIterator"]
+
+Array = npt.NDArray[Any]
+T = TypeVar("T")
+
+HASHERS = {"aes": lib.GM_HASH_AES, "aes-portable": lib.GM_HASH_AES_PORTABLE, "memhash": lib.GM_HASH_MEM}
+_REF = ffi.typeof("uint64_t *")
+EVENTS = ("grow_start", "grow_end", "grow_drop", "array_alloc", "evacuate", "overflow", "hash_reset")
+
+
+class Header(NamedTuple):
+    """The header of a map: Go's hmap, and what hangs on it.
+
+    `flags`: 1 iterator, 2 old iterator, 4 writing, 8 same-size growth. `nevacuate`: old buckets below it are evacuated; it
+    keeps its last value when a growth ends. `noverflow`: exact below B = 16. `next_preallocated`: the next free bucket of the
+    reserve, -1 if none. `buckets`: length of the bucket array with its reserve. `memory`: bytes that the map holds.
+    """
+
+    count: int  # type: ignore[assignment]  # Go's name; it hides tuple.count
+    flags: int
+    B: int
+    noverflow: int
+    hash0: int
+    nevacuate: int
+    growing: bool
+    same_size_grow: bool
+    next_preallocated: int
+    buckets: int
+    old_buckets: int
+    memory: int
+
+
+class Event(NamedTuple):
+    """A structural event. `kind`: one of grow_start, grow_end, grow_drop (a clear threw the growth away), array_alloc,
+    evacuate, overflow, hash_reset. `at_ns`: monotonic time. `n`: the number of keys (grow_*), bytes (array_alloc), the old
+    bucket (evacuate), 1 from the heap or 0 from the reserve (overflow), the new seed (hash_reset). `took_ns`: array_alloc
+    only. `from_B`, `to_B`: equal for a same-size growth. `op`: the operation's number in a replayed trace, else 0."""
+
+    kind: str
+    at_ns: int
+    op: int
+    n: int
+    took_ns: int
+    from_B: int
+    to_B: int
+
+
+class _Objects:
+    """The objects of a map with elem="object", under the numbers that the core holds for them. 0 is never one."""
+
+    __slots__ = ("free", "slots")
+
+    def __init__(self) -> None:
+        self.slots: list[Any] = [None]
+        self.free: list[int] = []
+
+    def put(self, value: Any) -> int:
+        if self.free:
+            ref = self.free.pop()
+            self.slots[ref] = value
+            return ref
+        self.slots.append(value)
+        return len(self.slots) - 1
+
+    def take(self, ref: int) -> Any:
+        value, self.slots[ref] = self.slots[ref], None
+        self.free.append(ref)
+        return value
+
+
+def _ensure(status: int) -> int:
+    if status < 0:
+        raise_status(status)
+    return status
+
+
+def _checked_hint(hint: object) -> int:
+    try:
+        value = operator.index(hint)  # type: ignore[arg-type]
+    except TypeError:
+        raise WrongType(f"hint: an integer expected, not {type(hint).__name__} {hint!r:.60}") from None
+    if value < 0:
+        raise BadValue(f"hint must not be negative: {value}")
+    if value >= 2**63:
+        raise OutOfMemory(f"no memory can hold the {value} entries of that hint")
+    return value
+
+
+def _checked_seed(seed: object) -> int:
+    if seed is None:
+        return secrets.randbits(64)
+    try:
+        value = operator.index(seed)  # type: ignore[arg-type]
+    except TypeError:
+        raise WrongType(f"seed: an integer or None expected, not {type(seed).__name__} {seed!r:.60}") from None
+    if not 0 <= value < 2**64:
+        raise OutOfRange(f"seed must be from 0 to 2**64 - 1: {value}")
+    return value
+
+
+class Map(MutableMapping[Any, Any]):
+    """Go's classic map, typed.
+
+    key: "int32", "uint32", "int64", "float64", "str" or "bytesN". elem: "none" (a set), "int64", "float64", "bytesN" or
+    "object" (any Python object). hint: room for that many keys at once, as in `make(map[K]V, hint)`. hasher: "aes" (Go's
+    AES hash; by AES-NI where the CPU has it), "aes-portable" (the same values in portable C) or "memhash" (Go's fallback).
+    seed: 0 to 2**64 - 1 fixes the hash seeds and every other random choice; None draws one. events: how many of the newest
+    structural events are kept (0: none).
+
+    Unlike dict, keys are typed: asking for a key of another type is a `TypeError`, for an integer that does not fit an
+    `OverflowError`. float64 keys are Go's: NaN is never found, every assignment to it adds an entry, and only `clear`
+    removes them; +0 and -0 are one key.
+
+    Errors: `WrongType`, `OutOfRange`, `BadValue` (unknown kind or hasher, negative hint), `OutOfMemory` (absurd hint).
+    """
+
+    __slots__ = ("__weakref__", "_elem", "_handle", "_hasher", "_keep", "_key", "_objects")
+
+    def __init__(
+        self,
+        key: str = "int64",
+        elem: str = "int64",
+        hint: int = 0,
+        hasher: str = "aes",
+        seed: int | None = None,
+        *,
+        events: int = 1024,
+        _overrides: Mapping[str, Any] | None = None,
+    ) -> None:
+        self._key: Kind = key_kind(key)
+        self._elem: Kind = elem_kind(elem)
+        if hasher not in HASHERS:
+            raise BadValue(f"unknown hasher {hasher!r}, allowed: {', '.join(HASHERS)}")
+        if not 0 <= events < 2**32:
+            raise BadValue(f"events must be from 0 to 2**32 - 1: {events}")
+        self._hasher = hasher
+        self._objects = _Objects() if isinstance(self._elem, ObjectKind) else None
+        config = ffi.new("gm_config *")
+        config.key_kind, config.key_size = self._key.c_kind, self._key.c_size
+        config.elem_kind, config.elem_size = self._elem.c_kind, self._elem.c_size
+        config.hint, config.seed = _checked_hint(hint), _checked_seed(seed)
+        config.hasher, config.events = HASHERS[hasher], events
+        self._keep = dict(_overrides or {})  # an allocator or generator must outlive the map
+        for name, value in self._keep.items():
+            setattr(config, name, value)
+        handle = ffi.new("gm_map **")
+        status = lib.gm_map_new(config, handle)
+        if status == -1:
+            raise OutOfMemory(f"no memory for a map with hint {hint}")
+        _ensure(status)
+        self._handle = ffi.gc(handle[0], lib.gm_map_free)
+
+    # ------------------------------------------------------------------ one key
+
+    def __len__(self) -> int:
+        """The number of entries. O(1), may overlap anything."""
+        return int(lib.gm_map_len(self._handle))
+
+    def _get(self, key: Any) -> tuple[bool, Any]:
+        content = self._key.pack(key)
+        out = ffi.new(self._elem.ctype)
+        status = lib.gm_map_get(self._handle, content, len(content), out)
+        if status == OK:
+            elem = self._elem.load(out)
+            return True, elem if self._objects is None else self._objects.slots[elem]
+        _ensure(status)
+        return False, None
+
+    def __getitem__(self, key: Any) -> Any:
+        """The elem of a key; `MissingKey` if it is not there. O(1); a reader (mapaccess1)."""
+        found, elem = self._get(key)
+        if not found:
+            raise MissingKey(key)
+        return elem
+
+    def __contains__(self, key: Any) -> bool:
+        """Whether a key is there. O(1); a reader (mapaccess2)."""
+        content = self._key.pack(key)
+        return _ensure(lib.gm_map_get(self._handle, content, len(content), ffi.NULL)) == OK
+
+    @overload
+    def get(self, key: Any) -> Any: ...
+    @overload
+    def get(self, key: Any, default: Any) -> Any: ...
+    def get(self, key: Any, default: Any = None) -> Any:
+        """The elem of a key, or `default`. O(1); a reader."""
+        found, elem = self._get(key)
+        return elem if found else default
+
+    def __setitem__(self, key: Any, elem: Any) -> None:
+        """Assigns. O(1) and up to two old buckets' evacuation while growing; O(n) zeroing where a growth starts (mapassign)."""
+        content = self._key.pack(key)
+        if self._objects is not None:
+            self._assign_object(content, elem)
+            return
+        value = self._elem.pack(elem)
+        _ensure(lib.gm_map_assign(self._handle, content, len(content), value, len(value), ffi.NULL))
+
+    def _assign_object(self, content: bytes, elem: Any) -> None:
+        objects = self._objects
+        assert objects is not None
+        ref, old = objects.put(elem), ffi.new(_REF)
+        value = self._elem.pack(ref)
+        status = lib.gm_map_assign(self._handle, content, len(content), value, 8, old)
+        if status < 0:
+            objects.take(ref)
+            raise_status(status)
+        if old[0]:
+            objects.take(old[0])  # what it held is dropped only now: its __del__ may use the map
+
+    def _pop(self, key: Any) -> tuple[bool, Any]:
+        content = self._key.pack(key)
+        out = ffi.new(self._elem.ctype)
+        if _ensure(lib.gm_map_delete(self._handle, content, len(content), out)) == MISS:
+            return False, None
+        elem = self._elem.load(out)
+        return True, elem if self._objects is None else self._objects.take(elem)
+
+    def __delitem__(self, key: Any) -> None:
+        """Deletes; `MissingKey` if it is not there (Go's delete would say nothing). O(1) and growth work (mapdelete)."""
+        if not self._pop(key)[0]:
+            raise MissingKey(key)
+
+    _NOTHING = object()
+
+    @overload
+    def pop(self, key: Any) -> Any: ...
+    @overload
+    def pop(self, key: Any, default: Any) -> Any: ...
+    def pop(self, key: Any, default: Any = _NOTHING) -> Any:
+        """Deletes a key and gives its elem, in one step; `default`, or `MissingKey`, if it is not there. O(1)."""
+        found, elem = self._pop(key)
+        if found:
+            return elem
+        if default is Map._NOTHING:
+            raise MissingKey(key)
+        return default
+
+    def popitem(self) -> tuple[Any, Any]:
+        """Deletes an entry where a random iteration begins and gives it. NaN cannot be deleted and is passed over.
+
+        `MissingKey` if there is none. O(1) in a full map, O(buckets) in an emptied one.
+        """
+        it = MapIterator(self)
+        while (step := it.next()) is not None:
+            if step[0] == step[0]:
+                return step[0], self.pop(step[0])
+        raise MissingKey("popitem(): the map is empty" if len(self) == 0 else "popitem(): only NaN keys, see clear()")
+
+    def clear(self) -> None:
+        """Deletes everything and keeps the bucket array. O(buckets) (mapclear)."""
+        _ensure(lib.gm_map_clear(self._handle))
+        if self._objects is not None:
+            old, self._objects = self._objects, _Objects()
+            del old
+
+    # ------------------------------------------------------------------ many keys
+
+    def get_many(self, keys: Any, default: Any = 0, out: Array | None = None) -> Array:
+        """The elems of many keys, `default` for those that are not there. One call into C, the GIL released.
+
+        keys: anything `assign_many` takes. Returns an array of the elem kind's dtype (object elems: an object array), or
+        `out` if given (right dtype and length, C-contiguous, writable). Not for elem="none": see `contains_many`. O(keys).
+        """
+        batch = self._key.batch(keys)
+        if self._elem.name == "none":
+            raise WrongType("a map with elem='none' has no elems to get; use contains_many")
+        done = ffi.new("size_t *")
+        if self._objects is not None:
+            refs = np.zeros(batch.n, np.uint64)
+            self._get_batch(batch, refs, done)
+            slots = self._objects.slots
+            found = np.empty(batch.n, dtype=object)
+            found[:] = [slots[r] if r else default for r in refs.tolist()]
+            if out is None:
+                return found
+            out[:] = found
+            return out
+        elems = self._room(batch.n, out)
+        elems[:] = np.frombuffer(self._default(default), self._elem.dtype)[0]
+        self._get_batch(batch, elems, done)
+        return elems
+
+    def _default(self, default: Any) -> bytes:
+        if default == 0 and self._elem.name.startswith("bytes") and not isinstance(default, (bytes, bytearray, memoryview)):
+            return bytes(self._elem.c_size)
+        return self._elem.pack(default)
+
+    def _room(self, n: int, out: Array | None) -> Array:
+        if out is None:
+            return np.empty(n, self._elem.dtype)
+        if not isinstance(out, np.ndarray) or out.dtype != self._elem.dtype:
+            raise WrongType(f"out: an array of {self._elem.dtype} expected, not {getattr(out, 'dtype', type(out).__name__)}")
+        if out.shape != (n,) or not out.flags.c_contiguous or not out.flags.writeable:
+            raise BadValue(f"out: a writable C-contiguous array of {n} expected, not of shape {out.shape}")
+        return out
+
+    def _get_batch(self, batch: Batch, elems: Array, done: Any) -> None:
+        room = ffi.from_buffer("char[]", elems.view(np.uint8), require_writable=True) if batch.n else ffi.NULL
+        _ensure(lib.gm_map_get_many(self._handle, batch.data, batch.offsets, batch.n, room, ffi.NULL, done))
+
+    def contains_many(self, keys: Any) -> npt.NDArray[np.bool_]:
+        """Whether each of many keys is there, as a bool array. One call into C, the GIL released. O(keys)."""
+        batch = self._key.batch(keys)
+        found = np.zeros(batch.n, np.bool_)
+        room = ffi.from_buffer("uint8_t[]", found.view(np.uint8), require_writable=True)
+        _ensure(lib.gm_map_get_many(self._handle, batch.data, batch.offsets, batch.n, ffi.NULL, room, ffi.new("size_t *")))
+        return found
+
+    def assign_many(self, keys: Any, elems: Any = None) -> None:
+        """Assigns many entries, in order. One call into C, the GIL released.
+
+        keys, elems: arrays of the kind's dtype (used as they lie, without a copy), other arrays that convert without loss,
+        buffers, lists; for str also numpy string arrays and `Strings`. As many elems as keys; none for elem="none".
+        If memory runs out, the entries before the one that failed are in the map. O(keys).
+        """
+        batch = self._key.batch(keys)
+        done = ffi.new("size_t *")
+        if self._objects is not None:
+            self._assign_objects(batch, list(elems), done)
+            return
+        if self._elem.name == "none":
+            if elems is not None and any(e is not None for e in elems):
+                raise WrongType("a map with elem='none' takes no elems")
+            values = Batch(ffi.NULL, ffi.NULL, batch.n, None)
+        else:
+            if elems is None:
+                raise WrongType(f"elems are missing: {batch.n} of kind {self._elem.name}")
+            values = self._elem.batch(elems)
+        if values.n != batch.n:
+            raise BadValue(f"as many elems as keys expected: {batch.n} keys, {values.n} elems")
+        _ensure(lib.gm_map_assign_many(self._handle, batch.data, batch.offsets, batch.n, values.data, ffi.NULL, done))
+
+    def _assign_objects(self, batch: Batch, elems: list[Any], done: Any) -> None:
+        objects = self._objects
+        assert objects is not None
+        if len(elems) != batch.n:
+            raise BadValue(f"as many elems as keys expected: {batch.n} keys, {len(elems)} elems")
+        refs = np.array([objects.put(e) for e in elems], np.uint64)
+        old = np.zeros(batch.n, np.uint64)
+        status = lib.gm_map_assign_many(
+            self._handle,
+            batch.data,
+            batch.offsets,
+            batch.n,
+            ffi.from_buffer("char[]", refs.view(np.uint8)),
+            ffi.from_buffer("uint64_t[]", old, require_writable=True),
+            done,
+        )
+        gone = [objects.take(r) for r in old.tolist() if r]
+        gone += [objects.take(r) for r in refs[done[0] :].tolist()]
+        del gone
+        _ensure(status)
+
+    def delete_many(self, keys: Any) -> int:
+        """Deletes those of many keys that are there and says how many they were. One call into C. O(keys)."""
+        batch = self._key.batch(keys)
+        done = ffi.new("size_t *")
+        old = np.zeros(batch.n if self._objects is not None else 0, np.uint64)
+        room = ffi.NULL if self._objects is None else ffi.from_buffer("uint64_t[]", old, require_writable=True)
+        status = lib.gm_map_delete_many(self._handle, batch.data, batch.offsets, batch.n, room, done)
+        if self._objects is not None:
+            gone = [self._objects.take(r) for r in old.tolist() if r]
+            del gone
+        _ensure(status)
+        return int(done[0])
+
+    def to_arrays(self) -> tuple[Array, Array]:
+        """All keys and all elems, in bucket order, as two arrays of the same length (str and object: object arrays).
+
+        elem="none": the elems are an object array of None. Leaves the iterator flags alone. O(buckets + n).
+        """
+        n = len(self)
+        string = isinstance(self._key, StrKind)
+        size = int(lib.gm_map_key_bytes(self._handle)) if string else 0
+        keys = np.empty(size, np.uint8) if string else np.empty(n, self._key.dtype)
+        offsets = np.zeros(n + 1, np.int64)
+        elems = np.empty(n, np.uint64 if self._objects is not None else self._elem.dtype or np.dtype("V1"))
+        _ensure(
+            lib.gm_map_collect(
+                self._handle,
+                ffi.from_buffer("char[]", keys.view(np.uint8), require_writable=True) if keys.size else ffi.NULL,
+                ffi.from_buffer("int64_t[]", offsets, require_writable=True) if string else ffi.NULL,
+                ffi.from_buffer("char[]", elems.view(np.uint8), require_writable=True) if n and self._elem.c_size else ffi.NULL,
+                n,
+            )
+        )
+        if isinstance(self._key, StrKind):
+            keys = _object_array(self._key.from_bytes(keys.tobytes(), offsets.tolist()))
+        if self._objects is not None:
+            elems = _object_array([self._objects.slots[r] for r in elems.tolist()])
+        elif self._elem.dtype is None:
+            elems = _object_array([None] * n)
+        return keys, elems
+
+    # ------------------------------------------------------------------ iteration
+
+    def __iter__(self) -> Iterator[Any]:
+        """The keys, as Go's range: from a random place on; the map may be changed meanwhile (see `iterator`)."""
+        it = MapIterator(self)
+        while it._advance():
+            yield it._key()
+
+    def iterator(self, start_bucket: int | None = None, offset: int | None = None) -> MapIterator:
+        """Go's hiter. `start_bucket` (below 2**B) and `offset` (0 to 7) fix where it begins; None: at random.
+
+        It may be mixed with writes: each key present throughout is yielded exactly once, a key added meanwhile once or not
+        at all, a key deleted before it is reached not at all. It begins at its first `next`.
+        """
+        return MapIterator(self, start_bucket, offset)
+
+    def keys(self) -> _KeysView[Any]:
+        """A view of the keys."""
+        return _KeysView(self)
+
+    def items(self) -> _ItemsView[Any, Any]:
+        """A view of the entries; iterating yields what Go's range yields, NaN entries with their elems too."""
+        return _Items(self)
+
+    def values(self) -> _ValuesView[Any]:
+        """A view of the elems."""
+        return _Values(self)
+
+    # ------------------------------------------------------------------ whole maps
+
+    def __eq__(self, other: object) -> bool:
+        """Equal if both hold equal entries, whatever the kinds; a NaN key is never equal. O(n)."""
+        if not isinstance(other, Mapping):
+            return NotImplemented
+        if len(self) != len(other):
+            return False
+        keys, elems = self.to_arrays()
+        nothing = object()
+        for key, elem in zip(_python(keys), _python(elems), strict=True):
+            try:
+                if other.get(key, nothing) != elem or key != key:
+                    return False
+            except (WrongType, OutOfRange, BadValue):
+                return False  # a key that a typed map cannot even hold
+        return True
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def copy(self) -> Map:
+        """A map of the same kinds and hasher with the same entries (NaN entries too) and a seed of its own. O(n)."""
+        new = Map(self._key.name, self._elem.name, hint=len(self), hasher=self._hasher)
+        new._fill(*self.to_arrays())
+        return new
+
+    __copy__ = copy
+
+    def _fill(self, keys: Array, elems: Array) -> None:
+        self.assign_many(keys, None if self._elem.name == "none" else elems)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (self._key.name, self._elem.name, self._hasher, *self.to_arrays())
+
+    @classmethod
+    def fromkeys(cls, iterable: Iterable[Any], value: Any = None, **kinds: Any) -> Map:
+        """A map with those keys, all with the elem `value`. `kinds`: the arguments of `Map`."""
+        new = cls(**kinds)
+        for key in iterable:
+            new[key] = value
+        return new
+
+    def __or__(self, other: object) -> Map:
+        if not isinstance(other, Mapping):
+            return NotImplemented
+        new = self.copy()
+        new.update(other)
+        return new
+
+    def __ror__(self, other: object) -> Map:
+        if not isinstance(other, Mapping):
+            return NotImplemented
+        new = Map(self._key.name, self._elem.name, hint=len(self) + len(other), hasher=self._hasher)
+        new.update(other)
+        new.update(self)
+        return new
+
+    def __ior__(self, other: Any) -> Map:  # type: ignore[misc]  # as with dict: |= takes pairs too, | does not
+        self.update(other)
+        return self
+
+    def __repr__(self) -> str:
+        return f"<gomap.Map {self._key.name} -> {self._elem.name}, {len(self)} entries>"
+
+    def __sizeof__(self) -> int:
+        return object.__sizeof__(self) + self.header.memory
+
+    # ------------------------------------------------------------------ the inside
+
+    @property
+    def header(self) -> Header:
+        """The header. O(1); a reader."""
+        h = ffi.new("gm_header *")
+        _ensure(lib.gm_map_header(self._handle, h))
+        return Header(
+            h.count,
+            h.flags,
+            h.B,
+            h.noverflow,
+            h.hash0,
+            h.nevacuate,
+            bool(h.growing),
+            bool(h.flags & 8),
+            h.next_prealloc,
+            h.nbuckets,
+            h.nold,
+            h.bytes,
+        )
+
+    def chain(self, i: int, old: bool = False) -> list[_inspect.Bucket]:
+        """Bucket i of the current (or old) array and its overflow buckets, as `Bucket(tophash, keys, elems, preallocated)`.
+
+        keys and elems have eight places each, None where the cell holds nothing live. `BadValue` if there is no such bucket.
+        O(length of the chain).
+        """
+        return _inspect.chain(self, i, old)
+
+    def digest(self, raw: bool = True) -> str:
+        """32 hex digits over the whole state, equal for equal states of a real Go map (vectors/FORMAT.md).
+
+        raw: with what deleted and evacuated cells leave behind, and where overflow buckets came from. Of an object elem only
+        its presence counts. O(buckets).
+        """
+        size = lib.gm_map_serialise(self._handle, raw, ffi.NULL, 0)
+        state = ffi.new("uint8_t[]", size)
+        lib.gm_map_serialise(self._handle, raw, state, size)
+        return hashlib.sha256(ffi.buffer(state)).hexdigest()[:32]
+
+    def check(self) -> None:
+        """Verifies the invariants H1 to H12 of csrc/map/check.c; `InvariantError` says which broke, and draws where. O(n)."""
+        at = ffi.new("gm_broken *")
+        status = lib.gm_map_check(self._handle, at)
+        if status == CORRUPT:
+            raise self._broken(at)
+        _ensure(status)
+
+    def _broken(self, at: Any) -> InvariantError:
+        place = f"{'old ' if at.in_old else ''}bucket {at.bucket}, chain position {at.depth}, cell {at.cell}"
+        lines = [f"H{at.invariant} broken at {place}: {at.got} instead of {at.want}", f"  {self.header}"]
+        if at.invariant > 2:
+            lines += _inspect.draw_chain(self, int(at.bucket), bool(at.in_old))
+        return InvariantError(
+            "\n".join(lines),
+            invariant=f"H{at.invariant}",
+            old=bool(at.in_old),
+            bucket=int(at.bucket),
+            depth=int(at.depth),
+            cell=int(at.cell),
+        )
+
+    def events(self) -> list[Event]:
+        """The newest structural events, oldest first (at most as many as `events=` allows). O(events)."""
+        cap = lib.gm_map_events(self._handle, ffi.NULL, 0, ffi.NULL)
+        room = ffi.new("gm_event[]", cap)
+        n = min(cap, lib.gm_map_events(self._handle, room, cap, ffi.NULL))
+        return [Event(EVENTS[e.kind], e.at_ns, e.op, e.n, e.took_ns, e.from_B, e.to_B) for e in room[0:n]]
+
+    def draw(self) -> str:
+        """The map as text: header, buckets, chains, and a growth in progress. Large maps are elided."""
+        return _inspect.draw(self)
+
+    def freeze_growth(self, at: int | None = None) -> None:
+        """Holds the evacuation mark at old bucket `at` (None: where it is; before a growth: at 0), so that no growth ends.
+
+        Writes still evacuate the bucket they need. `evacuate` moves on by hand, `thaw_growth` lets it run again.
+        """
+        if at is not None and at < 0:
+            raise BadValue(f"at: an old bucket's number expected, not {at}")
+        _ensure(lib.gm_map_freeze(self._handle, -1 if at is None else at))
+
+    def thaw_growth(self) -> None:
+        """Undoes `freeze_growth`."""
+        _ensure(lib.gm_map_freeze(self._handle, -2))
+
+    def evacuate(self, n: int = 1) -> int:
+        """Evacuates the old bucket at the mark, n times or until the growth ends, frozen or not; returns `nevacuate`."""
+        if n < 0:
+            raise BadValue(f"n must not be negative: {n}")
+        _ensure(lib.gm_map_evacuate(self._handle, n))
+        return self.header.nevacuate
+
+
+class MapIterator:
+    """Go's hiter over a `Map`, see `Map.iterator`. Also a Python iterator over (key, elem) pairs.
+
+    An unfinished iterator keeps deleted memory of its map alive until it is dropped. One thread at a time.
+    """
+
+    __slots__ = ("_elem_out", "_iter", "_key_out", "_map", "_offset", "_start", "_started")
+
+    def __init__(self, m: Map, start_bucket: int | None = None, offset: int | None = None) -> None:
+        if start_bucket is not None and start_bucket < 0:
+            raise BadValue(f"start_bucket must not be negative: {start_bucket}")
+        if offset is not None and not 0 <= offset < 8:
+            raise BadValue(f"offset must be from 0 to 7: {offset}")
+        handle = ffi.new("gm_iter **")
+        _ensure(lib.gm_iter_new(m._handle, handle))
+        self._iter = ffi.gc(handle[0], lib.gm_iter_free)
+        self._map = m
+        self._key_out, self._elem_out = ffi.new(m._key.ctype), ffi.new(m._elem.ctype)
+        if (start_bucket is None) != (offset is None):
+            start_bucket = secrets.randbelow(1 << m.header.B) if start_bucket is None else start_bucket
+            offset = secrets.randbelow(8) if offset is None else offset
+        self._start, self._offset, self._started = start_bucket, offset, False
+
+    def _advance(self) -> bool:
+        if self._started:
+            return _ensure(lib.gm_iter_next(self._iter, self._key_out, self._elem_out)) == OK
+        start = -1 if self._start is None else self._start
+        if start >= 1 << self._map.header.B:
+            raise BadValue(f"start_bucket must be below 2**B = {1 << self._map.header.B}: {start}")
+        status = _ensure(lib.gm_iter_init(self._iter, start, self._offset or 0, self._key_out, self._elem_out))
+        self._started = True
+        return status == OK
+
+    def _key(self) -> Any:
+        return self._map._key.load(self._key_out)
+
+    def _elem(self) -> Any:
+        elem = self._map._elem.load(self._elem_out)
+        objects = self._map._objects
+        return elem if objects is None else objects.slots[elem]
+
+    def next(self) -> tuple[Any, Any] | None:
+        """The next (key, elem), or None at the end. The first call is mapiterinit, the others mapiternext."""
+        return (self._key(), self._elem()) if self._advance() else None
+
+    def __iter__(self) -> MapIterator:
+        return self
+
+    def __next__(self) -> tuple[Any, Any]:
+        step = self.next()
+        if step is None:
+            raise StopIteration
+        return step
+
+    @property
+    def fields(self) -> tuple[int, int, int, bool, int] | None:
+        """(B, bucket, i, wrapped, check_bucket) of the hiter; None before the start or if the map was empty then."""
+        f = ffi.new("int64_t[5]")
+        if lib.gm_iter_fields(self._iter, f) != OK:
+            return None
+        return f[0], f[1], f[2], bool(f[3]), f[4]
+
+
+class _Items(_ItemsView[Any, Any]):
+    _mapping: Map
+
+    def __iter__(self) -> Iterator[tuple[Any, Any]]:
+        return MapIterator(self._mapping)
+
+
+class _Values(_ValuesView[Any]):
+    _mapping: Map
+
+    def __iter__(self) -> Iterator[Any]:
+        it = MapIterator(self._mapping)
+        while it._advance():
+            yield it._elem()
+
+    def __contains__(self, value: object) -> bool:
+        return any(v is value or v == value for v in self)
+
+
+def _object_array(items: list[Any]) -> Array:
+    a = np.empty(len(items), dtype=object)
+    a[:] = items
+    return a
+
+
+def _python(a: Array) -> list[Any]:
+    """An array's values as Python objects (void items as bytes)."""
+    return [v.tobytes() for v in a] if a.dtype.kind == "V" else a.tolist()
+
+
+def _rebuild(key: str, elem: str, hasher: str, keys: Array, elems: Array) -> Map:
+    """Unpickles a Map: the same kinds, hasher and entries, with a seed of its own."""
+    m = Map(key, elem, hint=len(keys), hasher=hasher)
+    m._fill(keys, elems)
+    return m
