@@ -191,6 +191,8 @@ int gm_map_layout(gm_map *m, gm_layout *out);
 /* The chain of bucket i of the current (0) or old (1) array: the number of its buckets; the first `cap` addresses and
  * indices in the preallocated reserve (-1: from the heap, -2: a regular bucket) are stored. 0: no such chain. */
 size_t gm_map_chain(gm_map *m, uint64_t i, int old, const uint8_t **buckets, int64_t *prealloc, size_t cap);
+/* Chains of the current array by length: counts[k] of k + 1 buckets, longer ones in the last place; returns the longest. */
+size_t gm_map_chain_lengths(gm_map *m, uint64_t *counts, size_t cap);
 /* Which old buckets are evacuated: their number, a byte 0 or 1 each into done. 0 when not growing. */
 size_t gm_map_evacuated(gm_map *m, uint8_t *done, size_t cap);
 /* The byte string that the digests of vectors/FORMAT.md are over; returns its length, writes at most cap bytes. */

@@ -77,6 +77,23 @@ size_t gm_map_chain(gm_map *m, uint64_t i, int old, const uint8_t **buckets, int
     return n;
 }
 
+size_t gm_map_chain_lengths(gm_map *m, uint64_t *counts, size_t cap)
+{
+    if (cap == 0 || gm_enter_read(m) != GM_OK)
+        return 0;
+    array a = array_of(m, 0);
+    size_t longest = 0;
+    for (uint64_t i = 0; i < a.regular; i++) {
+        size_t n = 0;
+        for (bmap *b = bucketAt(m, a.buckets, i); b; b = overflow(m, b))
+            n++;
+        counts[n <= cap ? n - 1 : cap - 1]++;
+        longest = n > longest ? n : longest;
+    }
+    gm_leave_read(m);
+    return longest;
+}
+
 size_t gm_map_evacuated(gm_map *m, uint8_t *done, size_t cap)
 {
     if (gm_enter_read(m) != GM_OK)

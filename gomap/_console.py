@@ -1,0 +1,52 @@
+"""What the command line prints: tables of aligned text, numbers for people, and a progress bar on a terminal."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+__all__ = ["nanoseconds", "progress_bar", "size", "table"]
+
+
+def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A titled table: the first column to the left, the others to the right."""
+    widths = [max(len(row[i]) for row in [columns, *rows]) for i in range(len(columns))]
+
+    def line(cells: Sequence[str]) -> str:
+        padded = [c.ljust(w) if i == 0 else c.rjust(w) for i, (c, w) in enumerate(zip(cells, widths, strict=True))]
+        return "  " + "  ".join(padded).rstrip()
+
+    rule = "  " + "  ".join("-" * w for w in widths)
+    return "\n".join([title, line(columns), rule, *map(line, rows)])
+
+
+def _scaled(value: float, units: Sequence[tuple[float, str]]) -> str:
+    factor, unit = next(((f, u) for f, u in units if value >= f), units[-1])
+    scaled = value / factor
+    return f"{scaled:.0f} {unit}" if scaled >= 100 or factor == 1 else f"{scaled:.3g} {unit}"
+
+
+def nanoseconds(ns: float) -> str:
+    """A time with three digits: 840 ns, 1.25 ms."""
+    return _scaled(ns, [(1e9, "s"), (1e6, "ms"), (1e3, "µs"), (1, "ns")])
+
+
+def size(n: float) -> str:
+    """A number of bytes with three digits: 1.23 MB."""
+    return _scaled(n, [(1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1, "B")])
+
+
+@contextmanager
+def progress_bar(label: str, total: int) -> Iterator[Callable[[int], None]]:
+    """Gives a function to call with the work done so far. A bar shows on a terminal, if the package rich is there."""
+    try:
+        from rich.console import Console
+        from rich.progress import Progress
+    except ImportError:
+        yield lambda done: None
+        return
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not sys.stderr.isatty()) as bar:
+        task = bar.add_task(label, total=total)
+        yield lambda done: bar.update(task, completed=done)

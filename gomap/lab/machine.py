@@ -1,0 +1,55 @@
+"""What machine a measurement was made on."""
+
+from __future__ import annotations
+
+import os
+import platform
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+__all__ = ["Machine", "this_machine"]
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where a result comes from. `cpus`: those this process may run on. Empty strings: the system does not say."""
+
+    cpu_model: str
+    architecture: str
+    cores: int
+    cpus: tuple[int, ...]
+    governor: str
+    kernel: str
+    python: str
+    gomap: str
+
+    def to_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def _first_line(path: str, key: str = "") -> str:
+    try:
+        for line in Path(path).read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith(key):
+                return line.partition(":")[2].strip() if key else line.strip()
+    except OSError:
+        pass
+    return ""
+
+
+def this_machine() -> Machine:
+    """The machine that this process runs on."""
+    from gomap import __version__
+
+    cpus = tuple(sorted(os.sched_getaffinity(0))) if hasattr(os, "sched_getaffinity") else tuple(range(os.cpu_count() or 1))
+    return Machine(
+        cpu_model=_first_line("/proc/cpuinfo", "model name") or platform.processor(),
+        architecture=platform.machine(),
+        cores=os.cpu_count() or 1,
+        cpus=cpus,
+        governor=_first_line("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor"),
+        kernel=f"{platform.system()} {platform.release()}",
+        python=platform.python_version(),
+        gomap=__version__,
+    )
