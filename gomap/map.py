@@ -467,15 +467,14 @@ class Map(MutableMapping[Any, Any]):
             return NotImplemented
         if len(self) != len(other):
             return False
-        keys, elems = self.to_arrays()
+        lookup = dict(other._entries()) if isinstance(other, Map) else other
         nothing = object()
-        for key, elem in zip(_python(keys), _python(elems), strict=True):
-            try:
-                if other.get(key, nothing) != elem or key != key:
-                    return False
-            except (WrongType, OutOfRange, BadValue):
-                return False  # a key that a typed map cannot even hold
-        return True
+        return all(key == key and lookup.get(key, nothing) == elem for key, elem in self._entries())
+
+    def _entries(self) -> Iterator[tuple[Any, Any]]:
+        """The entries as they are now, as Python objects, without touching the iterator flags."""
+        keys, elems = self.to_arrays()
+        return zip(_python(keys), _python(elems), strict=True)
 
     __hash__ = None  # type: ignore[assignment]
 

@@ -45,6 +45,10 @@ _KINDS = {
 _HASHERS = {"aes": lib.GM_HASH_AES, "aes-portable": lib.GM_HASH_AES_PORTABLE, "memhash": lib.GM_HASH_MEM}
 
 
+COUNTED = ("files", "ops", "hashes", "digests", "states", "iterators", "growths", "resets", "makemaps")
+"""What is compared, in the order of the summary."""
+
+
 class VectorError(GomapError, ValueError):
     """A vector file that cannot be read."""
 
@@ -599,7 +603,7 @@ def vectors_command(paths: list[str], json_path: str | None = None) -> int:
             failed.append(path)
             if len(failed) == 1:
                 print(e)
-    counts = ", ".join(f"{n:,} {what}" for what, n in tally.items())
+    counts = ", ".join(f"{tally[what]:,} {what}" for what in COUNTED if tally[what])
     if json_path is not None:
         Path(json_path).write_text(json.dumps({"schema": "gomap.vectors/1", "failed": failed, **tally}, indent=2) + "\n")
     print(f"FAILED ({len(failed)} of {tally['files']} files): {counts}" if failed else f"ok: {counts}", file=sys.stdout)

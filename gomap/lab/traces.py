@@ -13,11 +13,11 @@ import lzma
 import os
 import re
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -103,18 +103,19 @@ def _open_zst(path: str) -> IO[bytes]:
     return zstandard.open(path, "rb")  # type: ignore[no-any-return]
 
 
+def _open_plain(path: str) -> IO[bytes]:
+    return open(path, "rb")
+
+
+_OPENERS: dict[str, Callable[[str], Any]] = {".gz": gzip.open, ".xz": lzma.open, ".zst": _open_zst}
+
+
 @contextmanager
 def _opened(path: str) -> Iterator[IO[bytes]]:
     """The decompressed bytes of a file; every way in which that fails is a TraceError."""
     suffix = Path(path).suffix
     try:
-        if suffix == ".gz":
-            stream: IO[bytes] = gzip.open(path, "rb")  # type: ignore[assignment]
-        elif suffix == ".xz":
-            stream = lzma.open(path, "rb")
-        else:
-            stream = _open_zst(path) if suffix == ".zst" else open(path, "rb")
-        with stream:
+        with _OPENERS.get(suffix, _open_plain)(path) as stream:
             yield stream
     except (TraceError, MissingTool, BadValue):
         raise
@@ -310,5 +311,5 @@ def read_trace(
         raise BadValue(f"unknown format {chosen!r}, allowed: {', '.join(FORMATS)}")
     if key_type not in ("auto", "int64", "str"):
         raise BadValue(f"unknown key type {key_type!r}, allowed: auto, int64, str")
-    columns = [None if c is None else str(c) for c in (key_column, op_column)]
-    return _READERS[chosen](name, _Asked(*columns, op_map or {}, key_type))
+    key_at, op_at = (None if c is None else str(c) for c in (key_column, op_column))
+    return _READERS[chosen](name, _Asked(key_at, op_at, op_map or {}, key_type))

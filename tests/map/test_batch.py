@@ -1,0 +1,225 @@
+"""Batch calls: every kind of input that is taken, without a copy where the memory is right, equal to a loop."""
+
+from __future__ import annotations
+
+import array
+import random
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gomap import Map, Strings
+from gomap.kinds import key_kind
+
+INTS = [5, 1, 5, -3, 7, 0, 1]
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        INTS,
+        tuple(INTS),
+        np.array(INTS),
+        np.array(INTS, np.int16),
+        np.array(INTS, ">i8"),
+        np.repeat(np.array(INTS), 2)[::2],
+        np.array(INTS, dtype=object),
+        array.array("q", INTS),
+        array.array("h", INTS),
+        memoryview(np.array(INTS)),
+        iter(INTS),
+        [np.int8(i) for i in INTS],
+    ],
+    ids=lambda k: type(k).__name__,
+)
+def test_integers_from_anywhere(keys: Any) -> None:
+    m = Map()
+    m.assign_many(keys, range(len(INTS)))
+    assert m == dict(zip(INTS, range(len(INTS)), strict=True))
+    m.check()
+
+
+def test_bool_counts_as_an_integer() -> None:
+    m = Map()
+    m.assign_many([True, False], [1, 2])
+    m.assign_many(np.array([True]), [3])
+    assert m == {1: 3, 0: 2}
+
+
+@pytest.mark.parametrize("key", ["int32", "uint32", "int64", "float64", "bytes9"])
+def test_the_right_array_is_not_copied(key: str) -> None:
+    kind = key_kind(key)
+    a = np.zeros(10, kind.dtype)
+    batch = kind.batch(a)
+    assert np.shares_memory(batch.keep, a)
+    a.flags.writeable = False
+    assert np.shares_memory(kind.batch(a).keep, a)
+
+
+def test_offsets_and_bytes_are_not_copied() -> None:
+    data, offsets = np.frombuffer(b"onetwothree", np.uint8), np.array([0, 3, 6, 11])
+    strings = Strings(offsets, data)
+    assert np.shares_memory(strings.data, data)
+    assert np.shares_memory(strings.offsets, offsets)
+
+
+WORDS = ["one", "two", "", "one", "drei", "fünf", "x" * 200, "\udce4"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        WORDS,
+        tuple(WORDS),
+        iter(WORDS),
+        np.array(WORDS, dtype=object),
+        Strings(np.cumsum([0] + [len(w.encode("utf-8", "surrogateescape")) for w in WORDS]),
+                b"".join(w.encode("utf-8", "surrogateescape") for w in WORDS)),
+    ],
+    ids=lambda k: type(k).__name__,
+)  # fmt: skip
+def test_strings_from_anywhere(words: Any) -> None:
+    m = Map("str", "int64")
+    m.assign_many(words, range(len(WORDS)))
+    assert m == dict(zip(WORDS, range(len(WORDS)), strict=True))
+    assert m.get_many(["fünf", "nope", ""]).tolist() == [5, 0, 2]
+    m.check()
+
+
+def test_numpy_string_arrays() -> None:
+    plain = [w for w in WORDS if w.isascii()]
+    arrays = [np.array(plain), np.array([w.encode() for w in plain])]
+    if hasattr(np.dtypes, "StringDType"):
+        arrays.append(np.array(plain, dtype=np.dtypes.StringDType()))
+    for words in arrays:
+        m = Map("str", "none")
+        m.assign_many(words)
+        assert set(m) == set(plain)
+
+
+def test_slices_of_arrow_strings() -> None:
+    m = Map("str", "int64")
+    m.assign_many(Strings(np.array([3, 6, 6, 11], np.int32), b"onetwothree!"), [1, 2, 3])
+    assert m == {"two": 1, "": 2, "three": 3}
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        [b"abc", b"\0\0\0", b"abc"],
+        [bytearray(b"abc"), memoryview(b"\0\0\0"), b"abc"],
+        np.frombuffer(b"abc\0\0\0abc", "V3"),
+        np.frombuffer(b"abc\0\0\0abc", "S3"),
+        np.frombuffer(b"abc\0\0\0abc", np.uint8).reshape(3, 3),
+    ],
+    ids=["list", "buffers", "V3", "S3", "matrix"],
+)
+def test_byte_arrays_from_anywhere(keys: Any) -> None:
+    m = Map("bytes3", "int64")
+    m.assign_many(keys, [1, 2, 3])
+    assert m == {b"abc": 3, b"\0\0\0": 2}
+
+
+def test_floats_from_anywhere() -> None:
+    for keys in (
+        [1.5, 2, -0.0],
+        np.array([1.5, 2, -0.0]),
+        np.array([1.5, 2, -0.0], np.float32),
+        array.array("d", [1.5, 2, -0.0]),
+    ):
+        m = Map("float64", "float64")
+        m.assign_many(keys, [1, 2.5, 3])
+        assert m == {1.5: 1, 2.0: 2.5, 0.0: 3}
+    m = Map("float64", "int64")
+    m.assign_many(np.array([1, 2]), [1, 2])
+    assert m == {1.0: 1, 2.0: 2}
+    with pytest.raises(OverflowError):
+        m.assign_many(np.array([2**53 + 1]), [1])
+
+
+@pytest.mark.parametrize("key", ["int32", "uint32", "int64", "float64", "str", "bytes9", "bytes200"])
+@pytest.mark.parametrize("elem", ["none", "int64", "float64", "bytes5", "bytes130", "object"])
+def test_batches_do_what_a_loop_does(key: str, elem: str) -> None:
+    rnd = random.Random(f"{key} {elem}")
+    make_key = {
+        "float64": float,
+        "str": str,
+        "bytes9": lambda i: i.to_bytes(9, "big"),
+        "bytes200": lambda i: i.to_bytes(200, "big"),
+    }.get(key, int)
+    make_elem = {
+        "none": lambda i: None,
+        "float64": float,
+        "bytes5": lambda i: i.to_bytes(5, "big"),
+        "bytes130": lambda i: i.to_bytes(130, "big"),
+        "object": lambda i: [i],
+    }.get(elem, int)
+    batch, loop, d = Map(key, elem, seed=9), Map(key, elem, seed=9), {}
+    for _ in range(30):
+        keys = [make_key(rnd.randrange(600)) for _ in range(rnd.randrange(60))]
+        elems = [make_elem(rnd.randrange(1000)) for _ in keys]
+        batch.assign_many(keys, None if elem == "none" else elems)
+        for k, v in zip(keys, elems, strict=True):
+            loop[k] = v
+            d[k] = v
+        gone = [make_key(rnd.randrange(600)) for _ in range(rnd.randrange(40))]
+        assert batch.delete_many(gone) == sum(d.pop(k, d) is not d for k in gone)
+        for k in gone:
+            loop.pop(k, None)
+        asked = [make_key(rnd.randrange(600)) for _ in range(50)]
+        assert batch.contains_many(asked).tolist() == [k in d for k in asked]
+        if elem != "none":
+            default = make_elem(7)
+            found = batch.get_many(asked, default=default)
+            got = [v.tobytes() for v in found] if found.dtype.kind == "V" else found.tolist()
+            assert got == [d.get(k, default) for k in asked]
+        assert batch.digest() == loop.digest()
+        batch.check()
+    assert batch == d
+
+
+def test_get_many_into_out() -> None:
+    m = Map()
+    m.assign_many([1, 2], [10, 20])
+    out = np.full(3, 99)
+    assert m.get_many([1, 5, 2], default=-1, out=out) is out
+    assert out.tolist() == [10, -1, 20]
+    objects = Map("int64", "object")
+    objects[1] = "x"
+    room = np.empty(2, dtype=object)
+    assert objects.get_many([1, 2], default=None, out=room) is room
+    assert room.tolist() == ["x", None]
+
+
+@pytest.mark.parametrize("keys", [[], np.array([], np.int64), (), range(0)])
+def test_empty_batches(keys: Any) -> None:
+    m = Map()
+    m.assign_many(keys, [])
+    assert m.get_many(keys).tolist() == []
+    assert m.contains_many(keys).tolist() == []
+    assert m.delete_many(keys) == 0
+    assert [a.tolist() for a in m.to_arrays()] == [[], []]
+    s = Map("str", "none")
+    s.assign_many([])
+    assert s.contains_many([]).tolist() == []
+
+
+def test_to_arrays_leaves_the_map_alone() -> None:
+    m = Map(seed=3)
+    m.assign_many(range(1000), range(1000))
+    before = m.digest()
+    keys, elems = m.to_arrays()
+    assert (keys == elems).all()
+    assert sorted(keys.tolist()) == list(range(1000))
+    assert m.digest() == before
+
+
+def test_to_arrays_in_the_middle_of_a_growth() -> None:
+    m = Map("str", "int64", seed=3)
+    m.freeze_growth()
+    words = [f"word {i}" for i in range(300)]
+    m.assign_many(words, range(300))
+    assert m.header.growing
+    keys, elems = m.to_arrays()
+    assert dict(zip(keys.tolist(), elems.tolist(), strict=True)) == dict(zip(words, range(300), strict=True))
