@@ -9,7 +9,7 @@
  *
  *   index(v)   k = octave of v above the first;  (k + 1) * half + (v >> k) - half
  *
- *   B1  No value is lost: those above `highest` are counted in the last bucket, and minimum and maximum are kept exactly.
+ *   B1  No value is lost: those above `highest` are counted in one last bucket; minimum and maximum are kept exactly.
  *   B2  A percentile is the highest value that its bucket cannot tell from the one asked for, at most the exact maximum.
  *   B3  Recording is a shift, a count of leading zeros and an increment: no branch on the value, no allocation.
  *
@@ -62,7 +62,7 @@ gm_hist *gm_hist_new(int significant_digits, uint64_t highest)
     gm_hist shape = {0};
     while (((uint64_t)1 << shape.half_bits) < units)
         shape.half_bits++;
-    shape.len = index_of(&shape, highest) + 1;
+    shape.len = index_of(&shape, highest) + 2; /* one more for what lies above (B1) */
     gm_hist *h = calloc(1, sizeof *h + shape.len * sizeof h->counts[0]);
     if (h) {
         h->half_bits = shape.half_bits;

@@ -100,7 +100,7 @@ def _open_zst(path: str) -> IO[bytes]:
         import zstandard
     except ImportError:
         raise MissingTool("reading .zst needs Python 3.14 or the package zstandard: pip install 'gomap[lab]'") from None
-    return zstandard.open(path, "rb")  # type: ignore[no-any-return]
+    return io.BufferedReader(zstandard.open(path, "rb"))  # which alone does not read by lines
 
 
 def _open_plain(path: str) -> IO[bytes]:
@@ -204,8 +204,7 @@ def _key_array(keys: list[str], key_type: str, path: str) -> npt.NDArray[np.int6
 
 def _rows(path: str, stream: IO[bytes]) -> Iterator[tuple[list[str], int]]:
     """Non-empty rows and their line numbers. Bytes that are not UTF-8 pass through as lone surrogates."""
-    text = io.TextIOWrapper(stream, encoding="utf-8", errors="surrogateescape", newline="")
-    reader = csv.reader(text)
+    reader = csv.reader(line.decode("utf-8", "surrogateescape") for line in stream)
     try:
         for row in reader:
             if row:
