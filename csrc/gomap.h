@@ -101,6 +101,7 @@ typedef struct gm_config {
     const uint64_t *hashkey;    /* 4 words, or NULL */
     const uint32_t *hash0;      /* or NULL */
     uint32_t events;            /* capacity of the event ring; 0: no events */
+    uint32_t event_kinds;       /* which kinds go there: bit k for kind k of enum gm_event_kind; 0: all */
     const gm_alloc *alloc;      /* NULL: the C library's */
     const gm_rng *rng;          /* NULL: the map's own generator */
     const gm_clock *clock;      /* NULL: CLOCK_MONOTONIC */

@@ -160,7 +160,7 @@ def inspect_command(keys: int, grow_at: int | None) -> int:
         raise BadValue(f"--keys must be at least 1 and --grow-at from 1 to --keys: {keys}, {grow_at}")
     starts = _growth_inserts(keys)
     wanted = [n for n in starts if grow_at is None or n >= grow_at]
-    m = Map(seed=1, events=0)
+    m = Map(seed=1)
     if not wanted:
         m.assign_many(range(1, keys + 1), range(1, keys + 1))
         print(f"No growth at or after insert {grow_at or 1} of {keys}; the map in the end:\n\n{m.draw()}")
@@ -186,6 +186,6 @@ def _growth_inserts(keys: int) -> list[int]:
     """The numbers of the inserts that start a growth on the way to `keys` entries."""
     from gomap.map import Map
 
-    m = Map(seed=1, events=1 << 20)
+    m = Map(seed=1)
     m.assign_many(range(1, keys + 1), range(1, keys + 1))
     return [e.n + 1 for e in m.events() if e.kind == "grow_start"]

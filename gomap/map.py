@@ -44,6 +44,12 @@ T = TypeVar("T")
 HASHERS = {"aes": lib.GM_HASH_AES, "aes-portable": lib.GM_HASH_AES_PORTABLE, "memhash": lib.GM_HASH_MEM}
 _REF = ffi.typeof("uint64_t *")
 EVENTS = ("grow_start", "grow_end", "grow_drop", "array_alloc", "evacuate", "overflow", "hash_reset")
+RECORDED = {
+    "none": 0,
+    "growth": sum(1 << EVENTS.index(kind) for kind in ("grow_start", "grow_end", "grow_drop", "array_alloc")),
+    "all": sum(1 << k for k in range(len(EVENTS))),
+}
+"""Which structural events a map keeps. A time stamp per evacuated bucket would cost an insert up to a third of its time."""
 
 
 class Header(NamedTuple):
@@ -142,8 +148,9 @@ class Map(MutableMapping[Any, Any]):
     key: "int32", "uint32", "int64", "float64", "str" or "bytesN". elem: "none" (a set), "int64", "float64", "bytesN" or
     "object" (any Python object). hint: room for that many keys at once, as in `make(map[K]V, hint)`. hasher: "aes" (Go's
     AES hash; by AES-NI where the CPU has it), "aes-portable" (the same values in portable C) or "memhash" (Go's fallback).
-    seed: 0 to 2**64 - 1 fixes the hash seeds and every other random choice; None draws one. events: how many of the newest
-    structural events are kept (0: none).
+    seed: 0 to 2**64 - 1 fixes the hash seeds and every other random choice; None draws one. events: which structural events
+    are kept, "none", "growth" (a few per doubling) or "all" (one per evacuated bucket too: an insert costs up to a third
+    more); event_capacity: how many of the newest.
 
     Unlike dict, keys are typed: asking for a key of another type is a `TypeError`, for an integer that does not fit an
     `OverflowError`. float64 keys are Go's: NaN is never found, every assignment to it adds an entry, and only `clear`
@@ -162,22 +169,26 @@ class Map(MutableMapping[Any, Any]):
         hasher: str = "aes",
         seed: int | None = None,
         *,
-        events: int = 1024,
+        events: str = "growth",
+        event_capacity: int = 1024,
         _overrides: Mapping[str, Any] | None = None,
     ) -> None:
         self._key: Kind = key_kind(key)
         self._elem: Kind = elem_kind(elem)
         if hasher not in HASHERS:
             raise BadValue(f"unknown hasher {hasher!r}, allowed: {', '.join(HASHERS)}")
-        if not 0 <= events < 2**32:
-            raise BadValue(f"events must be from 0 to 2**32 - 1: {events}")
+        if events not in RECORDED:
+            raise BadValue(f"unknown events {events!r}, allowed: {', '.join(RECORDED)}")
+        if not 0 < event_capacity < 2**32:
+            raise BadValue(f"event_capacity must be from 1 to 2**32 - 1: {event_capacity}")
         self._hasher = hasher
         self._objects = _Objects() if isinstance(self._elem, ObjectKind) else None
         config = ffi.new("gm_config *")
         config.key_kind, config.key_size = self._key.c_kind, self._key.c_size
         config.elem_kind, config.elem_size = self._elem.c_kind, self._elem.c_size
         config.hint, config.seed = _checked_hint(hint), _checked_seed(seed)
-        config.hasher, config.events = HASHERS[hasher], events
+        config.hasher = HASHERS[hasher]
+        config.events, config.event_kinds = (0 if events == "none" else event_capacity), RECORDED[events]
         self._keep = dict(_overrides or {})  # an allocator or generator must outlive the map
         for name, value in self._keep.items():
             setattr(config, name, value)
@@ -589,7 +600,7 @@ class Map(MutableMapping[Any, Any]):
         )
 
     def events(self) -> list[Event]:
-        """The newest structural events, oldest first (at most as many as `events=` allows). O(events)."""
+        """The newest structural events of the kinds that `events=` says, oldest first, at most `event_capacity`. O(events)."""
         cap = lib.gm_map_events(self._handle, ffi.NULL, 0, ffi.NULL)
         room = ffi.new("gm_event[]", cap)
         n = min(cap, lib.gm_map_events(self._handle, room, cap, ffi.NULL))

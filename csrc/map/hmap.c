@@ -32,7 +32,7 @@
 
 void gm_event_push(gm_map *m, int kind, uint64_t n, uint64_t took_ns, uint8_t from_B, uint8_t to_B)
 {
-    if (m->events.cap == 0)
+    if (!(m->event_kinds >> kind & 1))
         return;
     gm_event e = {m->clock.now_ns(m->clock.ctx), m->op, n, took_ns, kind, from_B, to_B};
     gm_ring_push(&m->events, &e);
@@ -92,9 +92,9 @@ static bmap *makeBucketArray(gm_map *m, uint8_t B, uint64_t *length)
     uint64_t size = *length * m->t.bucketsize;
     if (size == 0 || size > SIZE_MAX / 2)
         return NULL;
-    uint64_t start = m->events.cap ? m->clock.now_ns(m->clock.ctx) : 0;
+    uint64_t start = m->event_kinds ? m->clock.now_ns(m->clock.ctx) : 0;
     bmap *buckets = gm_mem_new(m, (size_t)size);
-    if (buckets && m->events.cap)
+    if (buckets && m->event_kinds)
         gm_event_push(m, GM_EV_ARRAY_ALLOC, size, m->clock.now_ns(m->clock.ctx) - start, B, B);
     return buckets;
 }
@@ -411,6 +411,7 @@ int gm_map_new(const gm_config *c, gm_map **out)
     m->clock = c->clock ? *c->clock : (gm_clock){default_now_ns, NULL};
     gm_store_rlx(&m->refs, 1);
     gm_ring_init(&m->events, c->events);
+    m->event_kinds = !c->events ? 0 : c->event_kinds ? c->event_kinds : UINT32_MAX;
     set_hash(m, c);
     m->rng = c->rng ? *c->rng : gm_xoshiro_rng(&m->own_rng);
     gm_store_rlx(&m->h.hash0, c->hash0 ? *c->hash0 : (uint32_t)m->rng.draw(m->rng.ctx, GM_DRAW_HASH0));

@@ -148,6 +148,7 @@ struct gm_map {
     gm_rng rng;
     gm_clock clock;
     gm_ring events;
+    uint32_t event_kinds; /* bit k: kind k is wanted */
     gm_xoshiro own_rng;
     _Atomic uint32_t refs; /* the handle and each iterator */
 };

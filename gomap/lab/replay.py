@@ -228,7 +228,7 @@ def replay(
     """
     seed = secrets.randbits(64) if seed is None else seed
     n = len(trace)
-    m = Map(trace.key_kind, "int64", hint, hasher, seed, events=min(2 * n + 64, 1 << 22))
+    m = Map(trace.key_kind, "int64", hint, hasher, seed, event_capacity=1 << 20)
     filled = trace.fill if fill is None else fill
     run = _Run(trace, m, filled)
     for first in range(0, n, _SLICE):

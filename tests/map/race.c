@@ -110,7 +110,8 @@ static int race(const kind *k, uint32_t rounds)
     for (int i = 0; i < READERS; i++)
         pthread_create(&t[i], NULL, reader, &s);
     int bad = 0;
-    for (uint32_t round = 0; round < rounds; round++)
+    /* At least so many rounds, and on a busy machine on until the readers have been there. */
+    for (uint32_t round = 0; round < rounds || gm_load_rlx(&s.hits) < 1000; round++)
         bad |= write_round(&s, round);
     gm_store_rlx(&s.stop, 1);
     for (int i = 0; i < READERS; i++)

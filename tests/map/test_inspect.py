@@ -20,7 +20,7 @@ def growing_map() -> Map:
 
 
 def test_growth_begins_where_go_begins_it() -> None:
-    m = Map(seed=1, events=1 << 16)
+    m = Map(seed=1, events="growth")
     m.assign_many(range(70_000), range(70_000))
     grown = [(e.n, e.from_B, e.to_B) for e in m.events() if e.kind == "grow_start"]
     assert grown == [(8 if b == 0 else 13 << (b - 1), b, b + 1) for b in range(14)]
@@ -77,7 +77,7 @@ def test_freezing_where_the_mark_is() -> None:
 
 
 def test_events_tell_the_growth() -> None:
-    m = Map(seed=3)
+    m = Map(seed=3, events="all")
     m.assign_many(range(13), range(13))
     m[13] = 13
     kinds = [e.kind for e in m.events()]
@@ -92,7 +92,7 @@ def test_events_tell_the_growth() -> None:
 
 
 def test_same_size_growth_is_told() -> None:
-    m = Map(seed=5, hint=26, events=1 << 16)
+    m = Map(seed=5, hint=26)
     for i in range(3000):
         m[i] = i
         if i >= 20:
@@ -111,15 +111,17 @@ def test_clear_drops_a_growth() -> None:
 
 
 def test_the_ring_keeps_the_newest() -> None:
-    m, whole = Map(seed=3, events=50), Map(seed=3, events=1 << 16)
+    m, whole = Map(seed=3, events="all", event_capacity=50), Map(seed=3, events="all", event_capacity=1 << 16)
     for each in (m, whole):
         each.assign_many(range(5000), range(5000))
     assert len(m.events()) == 50
     key = [(e.kind, e.n) for e in m.events() if e.kind != "array_alloc"]
     assert key == [(e.kind, e.n) for e in whole.events()[-50:] if e.kind != "array_alloc"]
-    off = Map(events=0)
-    off.assign_many(range(100), range(100))
+    off, few = Map(events="none"), Map()
+    for each in (off, few):
+        each.assign_many(range(100), range(100))
     assert off.events() == []
+    assert {e.kind for e in few.events()} == {"array_alloc", "grow_start", "grow_end"}
 
 
 def test_chain_shows_cells() -> None:
