@@ -23,6 +23,7 @@ import numpy.typing as npt
 from gomap import inspect as _inspect
 from gomap._core import ffi, lib
 from gomap.errors import (
+    ARGUMENT,
     CORRUPT,
     MISS,
     OK,
@@ -657,12 +658,13 @@ class MapIterator:
     def _advance(self) -> bool:
         if self._started:
             return _ensure(lib.gm_iter_next(self._iter, self._key_out, self._elem_out)) == OK
-        start = -1 if self._start is None else self._start
-        if start >= 1 << self._map.header.B:
+        start = -1 if self._start is None else min(self._start, 1 << 62)
+        status = lib.gm_iter_init(self._iter, start, self._offset or 0, self._key_out, self._elem_out)
+        if status == ARGUMENT:
             raise BadValue(f"start_bucket must be below 2**B = {1 << self._map.header.B}: {start}")
-        status = _ensure(lib.gm_iter_init(self._iter, start, self._offset or 0, self._key_out, self._elem_out))
+        _ensure(status)
         self._started = True
-        return status == OK
+        return bool(status == OK)
 
     def _key(self) -> Any:
         return self._map._key.load(self._key_out)

@@ -1,0 +1,57 @@
+"""The README: its examples run, its commands are those of the check, its figures are those of the program."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gomap.cli import main
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.M | re.S)
+
+
+@pytest.mark.parametrize("code", blocks("python"))
+def test_python_examples_run(code: str) -> None:
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
+
+
+def test_the_first_command_replays_the_shipped_trace(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = blocks("sh")[0].partition("&& gomap ")[2].split()
+    monkeypatch.chdir(ROOT)
+    assert main(command) == 0
+    out = capsys.readouterr().out
+    shown = [line.split()[:3] for line in README.splitlines() if re.match(r"  [0-9,]+ +[0-9,]+ +\d+ -> \d+", line)]
+    assert len(shown) == 2
+    for start in shown:
+        assert any(line.split()[:3] == start for line in out.splitlines())
+    for kind in ("get     46,974", "assign  66,898"):
+        assert kind in README
+        assert kind in out
+
+
+def test_the_check_runs_the_readme_s_test_command() -> None:
+    install, test = blocks("sh")[2].strip().split(" && ")
+    ci = (ROOT / ".ci" / "run").read_text()
+    assert install.replace("pip install", "pip install -q") in ci
+    assert f"{test} 2>&1" in ci
+
+
+def test_figures_of_the_vectors_are_right(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["verify", "vectors", str(ROOT / "tests" / "vectors")]) == 0
+    out = capsys.readouterr().out
+    for figure in ("207,423 op", "112,705 hashes", "34,425 digests"):
+        assert figure in out
+        assert figure.removesuffix(" op") in README
+    mutants = (ROOT / "tests" / "mutants.py").read_text()
+    assert f"plants {len(re.findall(r'^    Mutant[(]', mutants, re.M))} mistakes" in README
