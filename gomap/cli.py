@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from gomap.errors import GomapError
+from gomap.errors import BadValue, GomapError
 
 if TYPE_CHECKING:
     from gomap.lab.replay import ReplayResult
@@ -79,12 +80,14 @@ def _replay(args: argparse.Namespace) -> int:
     from gomap.lab.replay import replay
     from gomap.lab.traces import parse_op_map, read_trace
 
+    if args.json and not Path(args.json).absolute().parent.is_dir():
+        raise BadValue(f"--json: there is no folder {Path(args.json).parent}")
     trace = read_trace(
         args.trace,
         args.format,
         key_column=args.key_column,
         op_column=args.op_column,
-        op_map=parse_op_map(args.op_map) if args.op_map else None,
+        op_map=None if args.op_map is None else parse_op_map(args.op_map),
         key_type=args.key_type,
     )
     with progress_bar("replaying", len(trace)) as progress:
@@ -104,6 +107,7 @@ def replay_report(r: ReplayResult) -> str:
         f"{r.trace} ({r.format}): {r.total:,} operations, {r.key} keys",
         f"map[{r.key}]int64, hint {r.hint:,}, hasher {r.hasher}, seed {r.seed}: in the end {h['count']:,} entries, "
         f"B = {h['B']}, {size(h['memory'])}, {r.bytes_per_entry:.1f} bytes per entry",
+        f"{r.ops_per_s / 1e6:.1f} million operations a second (by the sum of their times), on {r.machine['cpu_model']}",
         "",
         _operations_table(r),
         "",
@@ -133,7 +137,7 @@ def _growth_table(r: ReplayResult) -> str:
     rows = [
         [
             f"{g.op:,}",
-            f"{g.insert:,}",
+            f"{g.entries:,}",
             f"{g.from_B} -> {g.to_B}",
             g.kind,
             f"{g.spread_ops:,}" + ("" if g.finished else " so far"),
@@ -142,7 +146,7 @@ def _growth_table(r: ReplayResult) -> str:
         ]
         for g in r.growths
     ]
-    columns = ["operation", "insert", "B", "kind", "operations it took", "new array", "allocated in"]
+    columns = ["operation", "entries", "B", "kind", "operations it took", "new array", "allocated in"]
     text = table("Growth", columns, rows)
     if r.events_dropped:
         text += f"\n  {r.events_dropped:,} older events were dropped: the first growths may be missing"
@@ -158,6 +162,8 @@ def _chain_text(r: ReplayResult) -> str:
     rows = [[length, f"{n:,}", f"{n / buckets:.2%}"] for length, n in r.chains.items()]
     longer = 1 - r.chains.get("1", 0) / buckets
     text = table("Overflow chains at the end", ["buckets in the chain", "chains", "share"], rows)
+    if r.header["growing"]:
+        text += f"\n  in the middle of a growth: {r.header['old_buckets']:,} old buckets, partly evacuated, are not counted"
     return text + f"\n  with an overflow bucket: {longer:.1%}"
 
 
@@ -183,6 +189,8 @@ def _latency_table(r: ReplayResult) -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command line and returns its exit code."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # µ on a terminal that has none
     try:
         args = _parser().parse_args(argv)
         code: int = args.run(args)

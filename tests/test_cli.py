@@ -87,6 +87,13 @@ def test_ctrl_c_exits_130(tmp_path: Path) -> None:
     assert "Traceback" not in err
 
 
+def test_a_terminal_without_greek_letters() -> None:
+    command = [sys.executable, "-m", "gomap", "replay", SHIPPED, *OPTIONS]
+    done = subprocess.run(command, env={**os.environ, "PYTHONIOENCODING": "ascii"}, capture_output=True, text=True, check=True)
+    assert done.stderr == ""
+    assert "\\xb5s" in done.stdout
+
+
 def test_a_closed_pipe_is_no_error() -> None:
     command = f"{sys.executable} -m gomap inspect --keys 5000 | head -1"
     done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True)

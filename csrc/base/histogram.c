@@ -109,8 +109,8 @@ double gm_hist_mean(const gm_hist *h)
 
 uint64_t gm_hist_percentile(const gm_hist *h, double percent)
 {
-    double rank = ceil(percent / 100 * (double)h->total);
-    uint64_t wanted = rank < 1 ? 1 : rank > (double)h->total ? h->total : (uint64_t)rank, seen = 0;
+    double rank = ceil(nextafter(percent, -INFINITY) * (double)h->total / 100); /* 99.9 % of 1,000 is 999, not 1,000 */
+    uint64_t wanted = !(rank >= 1) ? 1 : rank > (double)h->total ? h->total : (uint64_t)rank, seen = 0;
     for (size_t i = 0; i + 1 < h->len; i++) {
         seen += h->counts[i];
         if (seen >= wanted)

@@ -30,12 +30,13 @@ _HIGHEST_NS = 100_000_000_000
 
 @dataclass(frozen=True)
 class Growth:
-    """One growth. `op`: number of the operation that started it, from 1. `insert`: the new key it was to make room for
-    was this map's `insert`-th. `spread_ops`: over how many operations its evacuation was spread, up to the end of the trace
-    if `finished` is false. `array_bytes`, `array_ns`: the new array and the time its allocation took."""
+    """One growth. `op`: number of the operation that started it, from 1. `entries`: of the map, with the new key that it
+    was to make room for (without deletes: the number of the insert). `spread_ops`: over how many operations its evacuation
+    was spread, up to the end of the trace if `finished` is false. `array_bytes`, `array_ns`: the new array and the time its
+    allocation took."""
 
     op: int
-    insert: int
+    entries: int
     from_B: int
     to_B: int
     kind: str
@@ -65,8 +66,9 @@ class Latency:
 class ReplayResult:
     """What a replay measured. All counts are of operations unless said; `hits` are those that found their key.
 
-    `chains`: number of buckets by the length of their chain, at the end. `ops_per_s`: operations by the sum of their
-    service times. `bytes_per_entry`: memory of the map by its entries. `events_dropped`: growth events lost for want of room.
+    `chains`: number of buckets of the current array by the length of their chain, at the end. `ops_per_s`: operations by
+    the sum of their service times. `bytes_per_entry`: memory of the map by its entries. `events_dropped`: growth events
+    lost for want of room.
     """
 
     trace: str
@@ -164,7 +166,7 @@ def _growths(events: list[Event], operations: int) -> list[Growth]:
 def _growth(start: Event, array: Event | None, last_op: int, *, finished: bool) -> Growth:
     return Growth(
         op=start.op + 1,
-        insert=start.n + 1,
+        entries=start.n + 1,
         from_B=start.from_B,
         to_B=start.to_B,
         kind="same size" if start.from_B == start.to_B else "bigger",
@@ -209,7 +211,10 @@ class _Run:
 def _chains(m: Map) -> dict[str, int]:
     counts = ffi.new("uint64_t[64]")
     longest = lib.gm_map_chain_lengths(m._handle, counts, 64)
-    return {str(i + 1): int(counts[i]) for i in range(min(longest, 64))}
+    names = [str(i + 1) for i in range(64)]
+    if longest > 64:
+        names[63] = "64 or more"
+    return {names[i]: int(counts[i]) for i in range(min(longest, 64))}
 
 
 def replay(

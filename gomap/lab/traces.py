@@ -67,6 +67,17 @@ class TraceData:
     values: npt.NDArray[np.int64] | None
     fill: bool
 
+    def __post_init__(self) -> None:
+        n = len(self.ops)
+        if self.ops.dtype != np.uint8 or self.ops.ndim != 1 or not self.ops.flags.c_contiguous:
+            raise BadValue("ops: a C-contiguous uint8 array of one dimension expected")
+        if len(self.keys) != n or (self.values is not None and self.values.shape != (n,)):
+            raise BadValue(f"as many keys and values as operations expected: {len(self.keys)} keys, {n} operations")
+        if self.values is not None and (self.values.dtype != np.int64 or not self.values.flags.c_contiguous):
+            raise BadValue("values: a C-contiguous int64 array expected")
+        if n and int(self.ops.max()) >= lib.GM_T_FILL:
+            raise BadValue(f"ops: the codes of {', '.join(OPS)} expected, not {int(self.ops.max())}")
+
     @property
     def key_kind(self) -> str:
         return "str" if isinstance(self.keys, Strings) else "int64"
@@ -100,7 +111,17 @@ def _open_zst(path: str) -> IO[bytes]:
         import zstandard
     except ImportError:
         raise MissingTool("reading .zst needs Python 3.14 or the package zstandard: pip install 'gomap[lab]'") from None
-    return io.BufferedReader(zstandard.open(path, "rb"))  # which alone does not read by lines
+    with open(path, "rb") as f:
+        packed = f.read()
+    out = io.BytesIO()
+    while packed:  # frame by frame: the package's own streams take a frame that is cut off for a whole one
+        frame = zstandard.ZstdDecompressor().decompressobj()
+        out.write(frame.decompress(packed))
+        if not frame.eof:
+            raise EOFError("the compressed data ends in the middle of a frame")
+        packed = frame.unused_data
+    out.seek(0)
+    return out
 
 
 def _open_plain(path: str) -> IO[bytes]:
@@ -143,8 +164,9 @@ class _Asked(NamedTuple):
 class _Columns:
     """Collects keys and operations row by row; a row that does not fit is a TraceError with its number."""
 
-    def __init__(self, path: str, op_map: Mapping[str, str], key_at: int, op_at: int | None) -> None:
-        self.path, self.op_map, self.key_at, self.op_at = path, {**_known_ops(), **op_map}, key_at, op_at
+    def __init__(self, path: str, asked: _Asked, key_at: int, op_at: int | None) -> None:
+        self.path, self.key_at, self.op_at = path, key_at, op_at
+        self.op_map, self.key_type = {**_known_ops(), **asked.op_map}, asked.key_type
         self.keys: list[str] = []
         self.ops = bytearray()
         self.decrements: list[int] = []
@@ -156,6 +178,8 @@ class _Columns:
         key = row[self.key_at]
         if not key:
             raise TraceError("the key is empty", self.path, line)
+        if self.key_type == "int64" and not _is_int64(key):
+            raise TraceError(f"the key {key!r:.60} is not an int64", self.path, line)
         self.keys.append(key)
         if self.op_at is None:
             self.ops.append(OPS["get"])
@@ -169,7 +193,7 @@ class _Columns:
             self.decrements.append(len(self.ops))
         self.ops.append(OPS[ALIASES.get(ours, ours)])
 
-    def trace(self, format: str, key_type: str) -> TraceData:
+    def trace(self, format: str) -> TraceData:
         if not self.keys:
             raise TraceError("no operation in it", self.path)
         ops = np.frombuffer(bytes(self.ops), np.uint8)
@@ -177,7 +201,7 @@ class _Columns:
         if bool((ops == OPS["incr"]).any()):
             values = np.where(ops == OPS["incr"], 1, np.arange(ops.size))
             values[self.decrements] = -1
-        return TraceData(Path(self.path).name, format, _key_array(self.keys, key_type, self.path), ops, values, fill=False)
+        return TraceData(Path(self.path).name, format, _key_array(self.keys, self.key_type), ops, values, fill=False)
 
 
 def _known_ops() -> dict[str, str]:
@@ -187,30 +211,37 @@ def _known_ops() -> dict[str, str]:
 _INTEGER = re.compile(r"-?[0-9]{1,19}")
 
 
-def _key_array(keys: list[str], key_type: str, path: str) -> npt.NDArray[np.int64] | Strings:
-    if key_type != "str":
+def _is_int64(text: str) -> bool:
+    return _INTEGER.fullmatch(text) is not None and -(2**63) <= int(text) < 2**63
+
+
+def _key_array(keys: list[str], key_type: str) -> npt.NDArray[np.int64] | Strings:
+    if key_type != "str" and all(map(_INTEGER.fullmatch, keys)):
         try:
-            if all(map(_INTEGER.fullmatch, keys)):
-                return np.array([int(k) for k in keys], np.int64)
+            return np.array([int(k) for k in keys], np.int64)
         except OverflowError:
-            pass
-        if key_type == "int64":
-            at = next(i for i, k in enumerate(keys) if not _INTEGER.fullmatch(k) or not -(2**63) <= int(k) < 2**63)
-            raise TraceError(f"operation {at + 1}: key {keys[at]!r:.60} is not an int64", path)
+            pass  # nineteen digits can be too many: then they are strings
     strings = StrKind().batch(keys).keep
     assert isinstance(strings, Strings)
     return strings
 
 
-def _rows(path: str, stream: IO[bytes]) -> Iterator[tuple[list[str], int]]:
-    """Non-empty rows and their line numbers. Bytes that are not UTF-8 pass through as lone surrogates."""
-    reader = csv.reader(line.decode("utf-8", "surrogateescape") for line in stream)
-    try:
-        for row in reader:
-            if row:
-                yield row, reader.line_num
-    except csv.Error as e:
-        raise TraceError(f"not CSV: {e}", path, reader.line_num) from e
+def _rows(path: str, stream: IO[bytes], *, quoted: bool) -> Iterator[tuple[list[str], int]]:
+    """Non-empty rows and the numbers of their first lines. Bytes that are not UTF-8 pass through as lone surrogates."""
+    lines = (line.decode("utf-8", "surrogateescape") for line in stream)
+    reader = csv.reader(lines, strict=True, quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE)
+    while True:
+        first_line = reader.line_num + 1
+        try:
+            row = next(reader, None)
+        except csv.Error as e:
+            raise TraceError(f"not CSV: {e}", path, first_line) from e
+        if row is None:
+            return
+        if row and first_line == 1:
+            row[0] = row[0].removeprefix("\ufeff")
+        if row:
+            yield row, first_line
 
 
 def _column(name: str, header: list[str] | None, width: int, path: str, option: str) -> int:
@@ -223,40 +254,49 @@ def _column(name: str, header: list[str] | None, width: int, path: str, option: 
     raise TraceError(f"no column {name!r} for {option}; there are: {there}", path)
 
 
-def _is_header(row: list[str]) -> bool:
-    """A first row none of whose cells is a number is taken for a header."""
-    return not any(re.fullmatch(r"-?[0-9.]+", cell) for cell in row)
+def _header(row: list[str], asked: _Asked) -> list[str] | None:
+    """The first row as names, if it is a header: one that holds a name asked for, or no number and no known operation."""
+    names = [cell.strip() for cell in row]
+    wanted = [c for c in (asked.key_column, asked.op_column) if c is not None and not c.isdecimal()]
+    if any(c in names for c in wanted):
+        return names
+    known = {**_known_ops(), **asked.op_map}
+    op_at = int(asked.op_column) - 1 if asked.op_column is not None and asked.op_column.isdecimal() else -1
+    if 0 <= op_at < len(row) and row[op_at] in known:
+        return None
+    return None if any(re.fullmatch(r"-?[0-9.]+", cell) for cell in names) else names
 
 
 def _read_csv(path: str, asked: _Asked) -> TraceData:
     with _opened(path) as stream:
-        rows = _rows(path, stream)
+        rows = _rows(path, stream, quoted=True)
         first = next(rows, None)
         if first is None:
             raise TraceError("the file is empty", path)
-        header = first[0] if _is_header(first[0]) else None
+        header = _header(first[0], asked)
         if asked.key_column is None:
             there = ", ".join(header) if header else f"1 to {len(first[0])}"
             raise TraceError(f"which column holds the key? Name one with --key-column: {there}", path)
         key_at = _column(asked.key_column, header, len(first[0]), path, "--key-column")
         op_at = None if asked.op_column is None else _column(asked.op_column, header, len(first[0]), path, "--op-column")
-        columns = _Columns(path, asked.op_map, key_at, op_at)
+        columns = _Columns(path, asked, key_at, op_at)
         if header is None:
             columns.add(*first)
         for row, line in rows:
             columns.add(row, line)
-    return columns.trace("csv", asked.key_type)
+    return columns.trace("csv")
 
 
 def _read_twitter(path: str, asked: _Asked) -> TraceData:
-    """timestamp, anonymised key, key size, value size, client id, operation, TTL."""
-    columns = _Columns(path, asked.op_map, 1, 5)
+    """timestamp, anonymised key, key size, value size, client id, operation, TTL; nothing is quoted."""
+    key_type = "str" if asked.key_type == "auto" else asked.key_type
+    columns = _Columns(path, asked._replace(key_type=key_type), 1, 5)
     with _opened(path) as stream:
-        for row, line in _rows(path, stream):
+        for row, line in _rows(path, stream, quoted=False):
             if len(row) != 7:
                 raise TraceError(f"{len(row)} columns, 7 expected (time, key, sizes, client, operation, TTL)", path, line)
             columns.add(row, line)
-    return columns.trace("twitter", "str" if asked.key_type == "auto" else asked.key_type)
+    return columns.trace("twitter")
 
 
 # ------------------------------------------------------------------ oracleGeneral
@@ -310,5 +350,12 @@ def read_trace(
         raise BadValue(f"unknown format {chosen!r}, allowed: {', '.join(FORMATS)}")
     if key_type not in ("auto", "int64", "str"):
         raise BadValue(f"unknown key type {key_type!r}, allowed: auto, int64, str")
+    for theirs, ours in (op_map or {}).items():
+        if ours not in OPS and ours not in ALIASES:
+            raise BadValue(f"op_map: {theirs}={ours}, allowed: {', '.join([*OPS, *ALIASES])}")
+    if chosen != "csv" and (key_column is not None or op_column is not None):
+        raise BadValue(f"columns are for csv; a {chosen} trace has its own")
+    if op_map and (chosen == "oracle" or (chosen == "csv" and op_column is None)):
+        raise BadValue("an op map needs a column of operations (--op-column)")
     key_at, op_at = (None if c is None else str(c) for c in (key_column, op_column))
     return _READERS[chosen](name, _Asked(key_at, op_at, op_map or {}, key_type))

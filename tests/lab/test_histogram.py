@@ -71,6 +71,14 @@ def test_a_percentile_is_within_a_thousandth_of_the_true_one(values: list[int]) 
     assert lib.gm_hist_mean(h) == pytest.approx(sum(values) / len(values))
 
 
+@pytest.mark.parametrize("n", [1000, 10_000, 100_000, 1_000_000])
+def test_the_rank_of_a_percentile_is_exact(n: int) -> None:
+    step = 1 if n == 1000 else 0
+    h = filled([i if step else 2 * (i >= n - n // 1000) for i in range(n)])
+    assert lib.gm_hist_percentile(h, 99.9) == (998 if step else 0)
+    assert lib.gm_hist_percentile(h, 99.95) == (999 if step else 2)
+
+
 def test_values_beyond_the_highest_are_not_lost() -> None:
     h = filled([5, 10**6, 10**9], highest=1000)
     assert lib.gm_hist_total(h) == 3
@@ -83,5 +91,6 @@ def test_empty_and_impossible() -> None:
     h = filled([])
     assert (lib.gm_hist_total(h), lib.gm_hist_min(h), lib.gm_hist_max(h), lib.gm_hist_mean(h)) == (0, 0, 0, 0)
     assert lib.gm_hist_percentile(h, 50) == 0
+    assert lib.gm_hist_percentile(filled([7]), math.nan) == 7
     for digits, highest in ((0, 100), (6, 100), (3, 1), (3, 1 << 63)):
         assert lib.gm_hist_new(digits, highest) == ffi.NULL

@@ -68,8 +68,8 @@ def test_counters_are_those_of_a_dict(fill: bool) -> None:
 def test_growth_timeline_of_plain_inserts() -> None:
     n = 20_000
     r = replay(trace(list(range(n)), [lib.GM_T_ASSIGN] * n), seed=1)
-    assert [g.insert for g in r.growths] == [9 if b == 0 else (13 << (b - 1)) + 1 for b in range(len(r.growths))]
-    assert [g.op for g in r.growths] == [g.insert for g in r.growths]
+    assert [g.entries for g in r.growths] == [9 if b == 0 else (13 << (b - 1)) + 1 for b in range(len(r.growths))]
+    assert [g.op for g in r.growths] == [g.entries for g in r.growths]
     assert [(g.from_B, g.to_B) for g in r.growths] == [(b, b + 1) for b in range(len(r.growths))]
     assert len(r.growths) == 12
     for g in r.growths:
@@ -134,11 +134,22 @@ def test_the_shipped_trace() -> None:
     assert (r.total, r.operations) == (113_872, dict(done))
     assert r.hits == dict(hits)
     assert r.header["count"] == len(d) == 33_165
-    assert [g.insert for g in r.growths] == [9, *(13 * 2**b + 1 for b in range(12))]
+    assert [g.entries for g in r.growths] == [9, *(13 * 2**b + 1 for b in range(12))]
     assert sum(r.chains.values()) == 1 << r.header["B"]
     again = replay(t, seed=3)
     assert again.header | {"memory": 0} == r.header | {"memory": 0}
     assert [g.op for g in again.growths] == [g.op for g in r.growths]
+
+
+def test_a_trace_that_does_not_fit_together_is_refused() -> None:
+    with pytest.raises(BadValue, match="10 keys, 20 operations"):
+        trace([1] * 10, [0] * 20)
+    with pytest.raises(BadValue, match="as many keys and values"):
+        trace([1] * 10, [0] * 10, [1] * 9)
+    with pytest.raises(BadValue, match="not 6"):
+        trace([1], [6])
+    with pytest.raises(BadValue, match="uint8"):
+        TraceData("x", "csv", np.zeros(1, np.int64), np.zeros(1, np.int64), None, False)  # type: ignore[arg-type]
 
 
 def test_string_keys_and_progress() -> None:
