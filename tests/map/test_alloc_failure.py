@@ -60,6 +60,11 @@ def perform(m: Any, step: tuple[str, int, int], make_key: Any, make_elem: Any) -
         m.clear()
 
 
+def objects_held(m: Map) -> int | None:
+    """How many objects a map with object elems keeps."""
+    return None if m._objects is None else len(m._objects.slots) - 1 - len(m._objects.free)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_allocation_can_fail(kind: str) -> None:
     """Each operation is tried with its first, second, ... allocation refused until none is left to refuse."""
@@ -77,6 +82,7 @@ def test_every_allocation_can_fail(kind: str) -> None:
                 failures += 1
                 f.map.check()
                 assert f.map == d
+                assert objects_held(f.map) in (None, len(d))
             else:
                 break
             nth += 1
@@ -107,8 +113,7 @@ def test_every_nth_allocation_of_a_growth_in_one_batch(kind: str) -> None:
         f.map.check()
         n = len(f.map)
         assert f.map == dict(zip(keys[:n], elems[:n], strict=True))
-        if f.map._objects is not None:
-            assert len(f.map._objects.slots) - 1 - len(f.map._objects.free) == n
+        assert objects_held(f.map) in (None, n)
         f.map.assign_many(keys, elems)
         f.map.check()
         assert f.map == dict(zip(keys, elems, strict=True))
@@ -132,6 +137,27 @@ def test_an_iterator_can_fail() -> None:
         f.map.iterator()
     f.arm(0)
     assert f.map.iterator().next() == (1, 1)
+    f.close()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("end", ["clear", "evacuate", "close"])
+def test_long_chains_leak_nothing(kind: str, end: str) -> None:
+    """A frozen growth makes chains of heap buckets; they go with clear, with evacuation, with the map."""
+    key, elem, make_key, make_elem = KINDS[kind]
+    f = Faulty(key, elem)
+    f.map.freeze_growth()
+    f.map.assign_many([make_key(i) for i in range(400)], [make_elem(i) for i in range(400)])
+    assert max(len(f.map.chain(i)) for i in range(1 << f.map.header.B)) > 10
+    if end == "clear":
+        f.map.clear()
+        f.map.check()
+        assert len(f.map.chain(0)) == 1
+    elif end == "evacuate":
+        f.map.thaw_growth()
+        for i in range(400):
+            f.map[make_key(i % 7)] = make_elem(i)
+        f.map.check()
     f.close()
 
 

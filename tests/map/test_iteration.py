@@ -91,6 +91,17 @@ def test_each_key_once_though_the_map_grows_under_the_iterator(n: int) -> None:
     assert sorted(old) == list(range(n))
 
 
+@pytest.mark.parametrize("evacuated", range(9))
+def test_each_key_once_in_a_growth_that_stands_still(evacuated: int) -> None:
+    m = filled(52)
+    m.freeze_growth()
+    m[52] = 52
+    m.evacuate(evacuated)
+    assert m.header.growing == (m.header.nevacuate < 8)
+    for start in range(16):
+        assert sorted(k for k, _ in m.iterator(start, start % 8)) == list(range(53))
+
+
 def test_the_current_elem_is_yielded() -> None:
     m = filled(100)
     it = m.iterator(0, 0)

@@ -163,6 +163,14 @@ class MapMachine(RuleBasedStateMachine):
                 self.followers.remove(follower)
                 return
 
+    @rule(data=st.data())
+    def iterate_all(self, data: st.DataObject) -> None:
+        start = data.draw(st.none() | st.integers(0, (1 << self.map.header.B) - 1))
+        entries = list(self.map.iterator(start, data.draw(st.none() | st.integers(0, 7))))
+        assert len(entries) == len(self.map)
+        assert {k: v for k, v in entries if k == k} == self.model
+        assert Counter(v for k, v in entries if k != k) == Counter(self.nans)
+
     @rule(at=st.integers(0, 20))
     def freeze(self, at: int) -> None:
         self.map.freeze_growth(at)
