@@ -31,7 +31,7 @@ def compile_flags() -> list[str]:
         flags += ["-O1", "-g", "-fno-omit-frame-pointer", f"-fsanitize={sanitizers}", "-fno-sanitize-recover=all"]
     else:
         flags += ["-O3"]
-    if os.environ.get("GOMAP_WERROR"):
+    if os.environ.get("GOMAP_WERROR") == "1":
         flags += ["-Werror"]
     return flags
 

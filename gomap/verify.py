@@ -49,6 +49,28 @@ COUNTED = ("files", "ops", "hashes", "digests", "states", "iterators", "growths"
 """What is compared, in the order of the summary."""
 
 
+MOST_SHOWN = 1 << 16
+"""Buckets of the largest map whose state is shown: a file may ask for any hint."""
+
+LONGEST = 1 << 24
+"""Bytes of the longest string that a hashes file may ask for."""
+
+# What reading and replaying a file that breaks the format can end in. No Mismatch is among them.
+UNREADABLE = (
+    OSError,
+    EOFError,
+    zlib.error,
+    ValueError,
+    KeyError,
+    TypeError,
+    AttributeError,
+    IndexError,
+    OverflowError,
+    MemoryError,
+    RecursionError,
+)
+
+
 class VectorError(GomapError, ValueError):
     """A vector file that cannot be read."""
 
@@ -62,17 +84,20 @@ class _Type:
 
     def __init__(self, name: str) -> None:
         if name not in _KINDS:
-            raise VectorError(f"unknown type {name!r}, allowed: {', '.join(_KINDS)}")
+            raise ValueError(f"unknown type {name!r}, allowed: {', '.join(_KINDS)}")
         self.name = name
         self.kind, self.size = _KINDS[name]
         self.string = name == "str"
         self.box = name in ("ptr", "s136")
 
     def content(self, text: str) -> bytes | None:
-        """An operand's text as content; None is nil."""
-        if text == "-":
+        """An operand's text as content; None is nil. ValueError for what the core would have to take on trust."""
+        if text == "-" and self.name == "ptr":
             return None
         raw = bytes.fromhex(text)
+        written = 8 if self.box else self.size
+        if not self.string and len(raw) != written:
+            raise ValueError(f"{text!r} is not a {self.name}: {2 * written} hex digits are")
         if self.name != "s136":
             return raw
         first = int.from_bytes(raw, "little")
@@ -113,9 +138,13 @@ class VectorMap:
     def __init__(self, head: Json, hasher: str) -> None:
         self.key, self.elem = _Type(head["key"]), _Type(head["elem"])
         self.script = ffi.gc(lib.gm_script_new(), lib.gm_script_free)
+        schedule = bytes.fromhex(head.get("aeskeysched") or "00" * 128)
+        hashkey = [int(x, 16) for x in head.get("hashkey", ["0"] * 4)]
+        if len(schedule) != 128 or len(hashkey) != 4:  # the core reads as many without looking
+            raise ValueError("aeskeysched must have 128 bytes and hashkey 4 numbers")
         keep = {
-            "sched": ffi.new("uint8_t[]", bytes.fromhex(head.get("aeskeysched") or "00" * 128)),
-            "hashkey": ffi.new("uint64_t[]", [int(x, 16) for x in head.get("hashkey", ["0"] * 4)]),
+            "sched": ffi.new("uint8_t[]", schedule),
+            "hashkey": ffi.new("uint64_t[]", hashkey),
             "hash0": ffi.new("uint32_t *", head["hash0"]),
         }
         config = ffi.new("gm_config *")
@@ -169,6 +198,8 @@ class VectorMap:
 
     def fill(self, first: int, n: int) -> None:
         """The `fill` operation: integers first .. first+n-1, each with the first bytes of its own 8 as elem."""
+        if self.key.name != "i64" or self.elem.string or self.elem.size > 8:
+            raise ValueError(f"fill is for i64 keys and elems of up to 8 bytes, not {self.key.name} and {self.elem.name}")
         for x in range(first, first + n):
             content = x.to_bytes(8, "little")
             self.assign(content, content[: self.elem.size])
@@ -295,6 +326,8 @@ class _Replay:
 
     def _report(self, what: str, got: object, want: object) -> str:
         lines = [f"{self.path}, line {self.line}: {what}", f"  model:    {got!r}", f"  recorded: {want!r}"]
+        if self.m.header().nbuckets > MOST_SHOWN:
+            return "\n".join([*lines, f"  (no states: {self.m.header().nbuckets:,} buckets are too many to show)"])
         lines += ["  the model's state:", *_state_text(self.m.state())]
         if self.wanted_state is not None:
             lines += ["  the recorded state:", *_state_text(self.wanted_state)]
@@ -315,16 +348,17 @@ class _Replay:
             ("useaes", head["mode"] == "aes"),
             ("path", ("slow", "fast32", "fast64", "faststr")[layout.path]),
         ):
-            if field in head:
-                self.need(field, got, head[field])
+            self.need(field, got, head[field])
 
     def run(self, lines: Iterator[Json]) -> Counter[str]:
         for self.line, o in enumerate(lines, 2):
             if o.get("type") == "end":
                 self._check_end(o)
+                if next(lines, None) is not None:
+                    raise ValueError("lines follow the end line")
                 return self.tally
             self._operation(o)
-        raise VectorError(f"{self.path}: the file has no end line")
+        raise ValueError("the file has no end line")
 
     def _operation(self, o: Json) -> None:
         m = self.m
@@ -399,7 +433,8 @@ class _Replay:
         m, op = self.m, o["op"]
         if op in ("set", "del", "get"):
             key = m.key.content(o["k"])
-            assert key is not None
+            if key is None:
+                raise ValueError("a key cannot be nil")
             if "h" in o:
                 self.need("hash", m.hash(key, seed), int(o["h"], 16))
                 self.tally["hashes"] += 1
@@ -418,7 +453,7 @@ class _Replay:
         elif op == "iterall":
             self._iterate_all(o)
         elif op != "check":
-            raise VectorError(f"{self.path}, line {self.line}: unknown operation {op!r}")
+            raise ValueError(f"unknown operation {op!r}")
 
     def _get(self, key: bytes, o: Json) -> None:
         hit, elem = self.m.get(key)
@@ -507,16 +542,27 @@ def _slots_text(slots: list[str] | int) -> str:
     return "0" if isinstance(slots, int) else "[" + " ".join(s or '""' for s in slots) + "]"
 
 
-def _lines(path: str) -> Iterator[Json]:
-    """The JSON lines of a file; anything wrong with it is a VectorError that names the line."""
-    n = 0
-    try:
+class _Lines:
+    """The JSON lines of a file, and the number of the one read last."""
+
+    def __init__(self, path: str) -> None:
+        self.number = 0
+        self._objects = self._read(path)
+
+    def _read(self, path: str) -> Iterator[Json]:
         with gzip.open(path, "rt", encoding="utf-8") as f:
-            for n, line in enumerate(f, 1):  # noqa: B007 - the number is for the message below
-                yield json.loads(line)
-    except (OSError, EOFError, zlib.error, ValueError) as e:
-        reason = e.strerror if isinstance(e, OSError) and e.strerror else str(e)
-        raise VectorError(f"{path}, after line {n}: {reason}") from e
+            for line in f:
+                self.number += 1
+                found = json.loads(line)
+                if not isinstance(found, dict):
+                    raise ValueError("not a JSON object")
+                yield found
+
+    def __iter__(self) -> Iterator[Json]:
+        return self
+
+    def __next__(self) -> Json:
+        return next(self._objects)
 
 
 def _check_hashes(path: str, head: Json, lines: Iterator[Json], hasher: str) -> Counter[str]:
@@ -526,8 +572,11 @@ def _check_hashes(path: str, head: Json, lines: Iterator[Json], hasher: str) -> 
         kind = "str" if o["kind"] == "strx" else o["kind"]
         if kind not in maps:
             maps[kind] = VectorMap({**head, "key": kind, "elem": "zero", "hint": 0, "hash0": 0}, hasher)
+        if o["kind"] == "strx" and not 0 <= o["len"] <= LONGEST:
+            raise ValueError(f"a string of {o['len']} bytes, allowed: 0 to {LONGEST:,}")
         key = b"x" * o["len"] if o["kind"] == "strx" else maps[kind].key.content(o["data"])
-        assert key is not None
+        if key is None:
+            raise ValueError("a key cannot be nil")
         got = maps[kind].hash(key, o["seed"])
         if got != int(o["hash"], 16):
             raise Mismatch(f"{path}, line {n}: hash of {o}\n  model:    {got:016x}\n  recorded: {o['hash']}")
@@ -561,22 +610,28 @@ def verify_file(path: str | os.PathLike[str], hasher: str | None = None) -> Coun
     `hasher` overrides the file's own choice of implementation ("aes" or "memhash"), to run AES vectors on "aes-portable".
     Raises `Mismatch` at the first difference, `VectorError` if the file cannot be read or understood. O(operations).
     """
-    name, lines = os.fspath(path), _lines(os.fspath(path))
+    name = os.fspath(path)
+    lines = _Lines(name)
+    try:
+        return _verify_lines(name, lines, hasher)
+    except UNREADABLE as e:
+        reason = e.strerror if isinstance(e, OSError) and e.strerror else str(e) if isinstance(e, ValueError) else repr(e)
+        raise VectorError(f"{name}, line {lines.number}: {reason}") from e
+
+
+def _verify_lines(name: str, lines: _Lines, hasher: str | None) -> Counter[str]:
     head = next(lines, None)
     if head is None:
-        raise VectorError(f"{name}: the file is empty")
+        raise ValueError("the file is empty")
     if hasher is None:
         hasher = "aes" if head.get("useaes", True) else "memhash"
-    try:
-        if head.get("type") == "hashheader":
-            return _check_hashes(name, head, lines, hasher)
-        if "hint" in head and "type" not in head:
-            return _check_makemap(name, head, lines, hasher)
-        if head.get("type") == "header":
-            return _Replay(name, head, hasher).run(lines)
-    except (KeyError, TypeError, AttributeError) as e:
-        raise VectorError(f"{name}: malformed: {e!r}") from e
-    raise VectorError(f"{name}: not a vector file: its first line is neither a header nor a makemap line")
+    if head.get("type") == "hashheader":
+        return _check_hashes(name, head, lines, hasher)
+    if "hint" in head and "type" not in head:
+        return _check_makemap(name, head, lines, hasher)
+    if head.get("type") == "header":
+        return _Replay(name, head, hasher).run(lines)
+    raise ValueError("not a vector file: its first line is neither a header nor a makemap line")
 
 
 def _files(paths: Iterable[str]) -> list[str]:

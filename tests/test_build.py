@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -70,3 +71,12 @@ def test_the_core_never_prints_or_aborts() -> None:
         text = path.read_text()
         for call in ("printf(", "abort(", "exit(", "assert(", "perror("):
             assert call not in text.replace("_Static_assert(", ""), f"{path}: {call}"
+
+
+def test_warnings_are_errors_only_when_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    flags = runpy.run_path(str(ROOT / "gomap" / "_build.py"))["compile_flags"]
+    monkeypatch.setenv("GOMAP_WERROR", "1")
+    assert "-Werror" in flags()
+    for off in ("", "0"):
+        monkeypatch.setenv("GOMAP_WERROR", off)
+        assert "-Werror" not in flags()

@@ -144,3 +144,51 @@ def test_unreadable_files_are_one_line_and_exit_2(content: str, tmp_path: Path, 
     assert err.startswith("gomap: ")
     assert err.count("\n") == 1
     assert str(path) in err
+
+
+def line_of(lines: list[Any], op: str) -> Any:
+    return next(o for o in lines if o.get("op") == op)
+
+
+HOSTILE: dict[str, tuple[str, Callable[[list[Any]], object]]] = {
+    "key schedule too short": ("small-i64-i64", lambda o: o[0].update(aeskeysched="00" * 4)),
+    "key schedule not hex": ("small-i64-i64", lambda o: o[0].update(aeskeysched="zz")),
+    "hashkey too short": ("small-i64-i64", lambda o: o[0].update(hashkey=["1"])),
+    "hash0 too large": ("small-i64-i64", lambda o: o[0].update(hash0=2**40)),
+    "hint beyond 64 bits": ("small-i64-i64", lambda o: o[0].update(hint=2**70)),
+    "hint beyond memory": ("small-i64-i64", lambda o: o[0].update(hint=2**50)),
+    "header without B": ("small-i64-i64", lambda o: o[0].pop("B")),
+    "unknown type": ("small-i64-i64", lambda o: o[0].update(key="i7")),
+    "a line that is no object": ("small-i64-i64", lambda o: o.insert(2, [1])),
+    "lines after the end": ("small-i64-i64", lambda o: o.append(dict(o[1]))),
+    "key too short": ("small-i64-i64", lambda o: line_of(o, "set").update(k="01")),
+    "key nil": ("small-i64-i64", lambda o: line_of(o, "set").update(k="-")),
+    "elem too short": ("small-i64-i64", lambda o: line_of(o, "set").update(v="01")),
+    "elem nil": ("small-i64-i64", lambda o: line_of(o, "set").update(v="-")),
+    "boxed elem too short": ("chain-bucket-i64-ptr-0", lambda o: line_of(o, "set").update(v="01")),
+    "indirect elem too short": ("small-b9-s136", lambda o: line_of(o, "set").update(v="")),
+    "fill of another key type": ("small-b9-s136", lambda o: o.insert(1, {"op": "fill", "i": 0, "from": 0, "n": 1})),
+    "negative random number": ("small-i64-i64", lambda o: line_of(o, "set").update(nan=["-1"])),
+    "hash not hex": ("small-i64-i64", lambda o: line_of(o, "set").update(h="zz")),
+    "start beyond the array": ("small-i64-i64", lambda o: line_of(o, "iterinit").update(start=2**40)),
+    "string longer than any": ("hashes", lambda o: o[1].update(kind="strx", len=2**62)),
+    "seed too large": ("hashes", lambda o: o[1].update(seed=2**40)),
+}
+
+
+@pytest.mark.parametrize("what", HOSTILE)
+def test_hostile_files_are_one_line_and_exit_2(what: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Nothing in a file may make the core read what is not there."""
+    source, spoil = HOSTILE[what]
+    path = rewrite(VECTORS / "aes" / f"{source}.jsonl.gz", tmp_path / "hostile.jsonl.gz", spoil)
+    assert main(["verify", "vectors", str(path)]) == 2
+    err = capsys.readouterr().err
+    assert err.startswith(f"gomap: {path}, line ")
+    assert err.count("\n") == 1
+
+
+def test_a_mismatch_on_a_huge_map_shows_no_state(tmp_path: Path) -> None:
+    source, target = VECTORS / "aes" / "small-i64-i64.jsonl.gz", tmp_path / "huge.jsonl.gz"
+    path = rewrite(source, target, lambda lines: lines[0].update(hint=1_000_000))
+    with pytest.raises(Mismatch, match="too many to show"):
+        verify_file(path)
