@@ -273,6 +273,36 @@ typedef struct gm_replay_stats {
 int gm_replay(gm_map *m, const gm_replay_config *config, gm_hist *const *hists, gm_replay_stats *stats);
 uint64_t gm_clock_cost_ns(void); /* median cost of one reading of the default clock, measured now */
 
+/* lab/keystream.c: which key comes next, as an index 0 .. n-1. The same indices on every machine for one seed. */
+enum gm_stream_kind {
+    GM_STREAM_UNIFORM = 0,
+    GM_STREAM_ZIPF = 1,
+    GM_STREAM_HOTSPOT = 2,
+    GM_STREAM_LATEST = 3,
+    GM_STREAM_SEQUENTIAL = 4
+};
+
+typedef struct gm_stream_config {
+    int kind;        /* enum gm_stream_kind */
+    uint64_t n;      /* keys, 1 to 2^53 */
+    double theta;    /* zipf, latest: above 0, up to 2 */
+    double fraction; /* hotspot: the hot part of the keys, between 0 and 1 */
+    double share;    /* hotspot: its part of the draws, 0 to 1 */
+    uint64_t seed;
+} gm_stream_config;
+
+typedef struct gm_stream gm_stream;
+gm_stream *gm_stream_new(const gm_stream_config *c); /* NULL: no memory, or a number outside its range */
+void gm_stream_free(gm_stream *s);
+void gm_stream_draw(gm_stream *s, int64_t *out, size_t count);
+void gm_stream_grow(gm_stream *s, uint64_t n); /* from now on over n keys */
+
+/* base/portable_math.c, for its tests */
+double gm_log(double x);
+double gm_exp(double x);
+double gm_log1p(double x);
+double gm_expm1(double x);
+
 /* cdef end */
 
 #endif

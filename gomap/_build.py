@@ -25,7 +25,7 @@ def cdef() -> str:
 
 def compile_flags() -> list[str]:
     """Flags for the C compiler; sanitizers and warnings-as-errors come from the environment."""
-    flags = ["-std=gnu11", "-fno-strict-aliasing", "-fvisibility=hidden", "-Wall", "-Wextra"]
+    flags = ["-std=gnu11", "-fno-strict-aliasing", "-ffp-contract=off", "-fvisibility=hidden", "-Wall", "-Wextra"]
     sanitizers = os.environ.get("GOMAP_SANITIZE")
     if sanitizers:
         flags += ["-O1", "-g", "-fno-omit-frame-pointer", f"-fsanitize={sanitizers}", "-fno-sanitize-recover=all"]

@@ -1,0 +1,169 @@
+/* keystream.c: which key comes next.
+ *
+ * A stream gives indices 0 .. n-1; what key an index stands for is its user's business. With one seed a stream is the same
+ * on every machine: integer arithmetic and the functions of portable_math.c, nothing of the C library's.
+ *
+ *   uniform     every index alike (Lemire's exact method)
+ *   zipf        index k with probability proportional to (k + 1)^-theta, 0 < theta <= 2
+ *   hotspot     the first `fraction` of the keys get `share` of the draws, the rest the rest; uniform within both
+ *   latest      zipf counted back from the newest key; n grows when keys are added (gm_stream_grow)
+ *   sequential  0, 1, 2, ... n-1, 0, ...
+ *
+ * ZIPF by rejection-inversion (W. Hörmann, G. Derflinger, "Rejection-inversion to generate variates from monotone discrete
+ * distributions", 1996): with h(x) = x^-theta and its integral H, a uniform number between H(3/2) - 1 and H(n + 1/2) is
+ * mapped back by the inverse of H and rounded to k. It is accepted at once if it lies within `accept` of k, else if it lies in
+ * the part of k's interval that has area h(k). Exact for every theta, no table, fewer than 1.1 tries a draw.
+ *
+ *     H(x) = (x^(1-theta) - 1) / (1 - theta), written with expm1 and log1p so that theta = 1 is no special case.
+ *
+ *   S1  A draw costs O(1): no table, whatever n. Making a stream costs O(1) too, so n can grow at any time.
+ *   S2  Two streams with one configuration give the same indices, however their draws are cut into calls.
+ *
+ * Rejected: the formula of Gray et al. (1994) that YCSB uses: O(n) to begin with, undefined at theta = 1, and not exact
+ * (it approximates every index but the first two); alias tables: O(n) memory, made anew when n grows.
+ */
+#include "lab/keystream.h"
+
+#include "base/portable_math.h"
+
+#include <stdbool.h>
+#include <stdlib.h>
+
+/* ------------------------------------------------------------------ zipf */
+
+static double expm1_over_x(double x)
+{
+    return x > -1e-8 && x < 1e-8 ? 1 + x / 2 : gm_expm1(x) / x;
+}
+
+static double log1p_over_x(double x)
+{
+    return x > -1e-8 && x < 1e-8 ? 1 - x / 2 : gm_log1p(x) / x;
+}
+
+static double h(double theta, double x)
+{
+    return gm_exp(-theta * gm_log(x));
+}
+
+static double h_integral(double theta, double x)
+{
+    double log_x = gm_log(x);
+    return expm1_over_x((1 - theta) * log_x) * log_x;
+}
+
+static double h_inverse(double theta, double area)
+{
+    double t = area * (1 - theta);
+    if (t < -1 + 1e-16) /* rounding, just above n for large theta */
+        t = -1 + 1e-16;
+    return gm_exp(log1p_over_x(t) * area);
+}
+
+static void zipf_set(gm_zipf *z, uint64_t n, double theta)
+{
+    z->theta = theta;
+    z->n = n;
+    z->h_first = h_integral(theta, 1.5) - 1;
+    z->h_last = h_integral(theta, (double)n + 0.5);
+    z->accept = 2 - h_inverse(theta, h_integral(theta, 2.5) - h(theta, 2));
+}
+
+static uint64_t zipf_draw(const gm_zipf *z, gm_xoshiro *rng)
+{
+    for (;;) {
+        double u = (double)(gm_xoshiro_next(rng) >> 11) * 0x1p-53;
+        double area = z->h_last + u * (z->h_first - z->h_last);
+        double x = h_inverse(z->theta, area);
+        uint64_t k = x < 1 ? 1 : x + 0.5 >= (double)z->n ? z->n : (uint64_t)(x + 0.5);
+        if ((double)k - x <= z->accept || area >= h_integral(z->theta, (double)k + 0.5) - h(z->theta, (double)k))
+            return k - 1;
+    }
+}
+
+/* ------------------------------------------------------------------ streams */
+
+static bool sound(const gm_stream_config *c)
+{
+    if (c->n == 0 || c->n > (UINT64_C(1) << 53))
+        return false;
+    switch (c->kind) {
+    case GM_STREAM_UNIFORM:
+    case GM_STREAM_SEQUENTIAL:
+        return true;
+    case GM_STREAM_ZIPF:
+    case GM_STREAM_LATEST:
+        return c->theta > 0 && c->theta <= 2;
+    case GM_STREAM_HOTSPOT:
+        return c->fraction > 0 && c->fraction < 1 && c->share >= 0 && c->share <= 1;
+    default:
+        return false;
+    }
+}
+
+static void set_hotspot(gm_stream *s)
+{
+    uint64_t hot = (uint64_t)(s->c.fraction * (double)s->n + 0.5);
+    s->hot = hot < 1 ? 1 : hot > s->n ? s->n : hot;
+    s->share = s->c.share >= 1 ? UINT64_MAX : (uint64_t)(s->c.share * 0x1p64);
+}
+
+void gm_stream_grow(gm_stream *s, uint64_t n)
+{
+    s->n = n;
+    if (s->c.kind == GM_STREAM_ZIPF || s->c.kind == GM_STREAM_LATEST)
+        zipf_set(&s->zipf, n, s->c.theta);
+    else if (s->c.kind == GM_STREAM_HOTSPOT)
+        set_hotspot(s);
+}
+
+gm_stream *gm_stream_new(const gm_stream_config *c)
+{
+    gm_stream *s = sound(c) ? calloc(1, sizeof *s) : NULL;
+    if (!s)
+        return NULL;
+    s->c = *c;
+    gm_xoshiro_seed(&s->rng, c->seed);
+    gm_stream_grow(s, c->n);
+    return s;
+}
+
+void gm_stream_free(gm_stream *s)
+{
+    free(s);
+}
+
+static uint64_t hotspot_draw(gm_stream *s)
+{
+    bool hot = s->hot == s->n || gm_xoshiro_next(&s->rng) < s->share;
+    return hot ? gm_below(&s->rng, s->hot) : s->hot + gm_below(&s->rng, s->n - s->hot);
+}
+
+static uint64_t sequential_draw(gm_stream *s)
+{
+    uint64_t i = s->cursor;
+    s->cursor = i + 1 < s->n ? i + 1 : 0;
+    return i;
+}
+
+uint64_t gm_stream_next(gm_stream *s)
+{
+    switch (s->c.kind) {
+    case GM_STREAM_ZIPF:
+        return zipf_draw(&s->zipf, &s->rng);
+    case GM_STREAM_LATEST:
+        return s->n - 1 - zipf_draw(&s->zipf, &s->rng);
+    case GM_STREAM_HOTSPOT:
+        return hotspot_draw(s);
+    case GM_STREAM_SEQUENTIAL:
+        return sequential_draw(s);
+    default:
+        return gm_below(&s->rng, s->n);
+    }
+}
+
+void gm_stream_draw(gm_stream *s, int64_t *out, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        out[i] = (int64_t)gm_stream_next(s);
+}
