@@ -15,8 +15,9 @@ from gomap.errors import (
     WrongType,
 )
 from gomap.inspect import Bucket
+from gomap.iterator import MapIterator
 from gomap.kinds import Strings
-from gomap.map import Event, Header, Map, MapIterator
+from gomap.map import Event, Header, Map
 
 __all__ = [
     "BadValue",

@@ -96,3 +96,10 @@ def raise_status(status: int) -> NoReturn:
     if status == NOMEM:
         raise OutOfMemory("out of memory: the map is as it was")
     raise BadValue(f"the core refused an argument (status {status})")
+
+
+def ensure(status: int) -> int:
+    """Passes a status of the C core through, or raises the error that it stands for."""
+    if status < 0:
+        raise_status(status)
+    return status

@@ -11,6 +11,7 @@ import itertools
 import operator
 import re
 import struct
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -56,7 +57,7 @@ class Batch(NamedTuple):
     keep: object
 
 
-class Kind:
+class Kind(ABC):
     """One kind. `c_kind`, `c_size`: for gm_config; `dtype`: of arrays (None: object arrays); `zero`: what is not there."""
 
     name: str
@@ -65,9 +66,9 @@ class Kind:
     dtype: np.dtype[Any] | None = None
     ctype: Any
 
+    @abstractmethod
     def pack(self, value: Any) -> bytes:
         """The content of one value. Raises `WrongType`, `OutOfRange` or `BadValue`."""
-        raise NotImplementedError
 
     def load(self, memory: Any) -> Any:
         """The value in memory of type `ctype`."""
@@ -75,7 +76,7 @@ class Kind:
 
     def array(self, values: Any) -> Array:
         """Many values as a C-contiguous array of `dtype`, without a copy if they are one already."""
-        raise NotImplementedError
+        raise WrongType(f"there are no arrays of {self.name}")
 
     def batch(self, values: Any) -> Batch:
         """Many values for the core."""

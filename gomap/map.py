@@ -11,10 +11,7 @@ from __future__ import annotations
 import hashlib
 import operator
 import secrets
-from collections.abc import ItemsView as _ItemsView
-from collections.abc import Iterable, Iterator, Mapping, MutableMapping
-from collections.abc import KeysView as _KeysView
-from collections.abc import ValuesView as _ValuesView
+from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, MutableMapping, ValuesView
 from typing import Any, NamedTuple, TypeVar, overload
 
 import numpy as np
@@ -23,7 +20,6 @@ import numpy.typing as npt
 from gomap import inspect as _inspect
 from gomap._core import ffi, lib
 from gomap.errors import (
-    ARGUMENT,
     CORRUPT,
     MISS,
     OK,
@@ -33,11 +29,13 @@ from gomap.errors import (
     OutOfMemory,
     OutOfRange,
     WrongType,
+    ensure,
     raise_status,
 )
+from gomap.iterator import MapItems, MapIterator, MapValues
 from gomap.kinds import Batch, Kind, ObjectKind, StrKind, elem_kind, key_kind
 
-__all__ = ["Event", "Header", "Map", "MapIterator"]
+__all__ = ["Event", "Header", "Map"]
 
 Array = npt.NDArray[Any]
 T = TypeVar("T")
@@ -111,12 +109,6 @@ class _Objects:
         value, self.slots[ref] = self.slots[ref], None
         self.free.append(ref)
         return value
-
-
-def _ensure(status: int) -> int:
-    if status < 0:
-        raise_status(status)
-    return status
 
 
 def _checked_hint(hint: object) -> int:
@@ -197,7 +189,7 @@ class Map(MutableMapping[Any, Any]):
         status = lib.gm_map_new(config, handle)
         if status == -1:
             raise OutOfMemory(f"no memory for a map with hint {hint}")
-        _ensure(status)
+        ensure(status)
         self._handle = ffi.gc(handle[0], lib.gm_map_free)
 
     # ------------------------------------------------------------------ one key
@@ -213,7 +205,7 @@ class Map(MutableMapping[Any, Any]):
         if status == OK:
             elem = self._elem.load(out)
             return True, elem if self._objects is None else self._objects.slots[elem]
-        _ensure(status)
+        ensure(status)
         return False, None
 
     def __getitem__(self, key: Any) -> Any:
@@ -226,7 +218,7 @@ class Map(MutableMapping[Any, Any]):
     def __contains__(self, key: Any) -> bool:
         """Whether a key is there. O(1); a reader (mapaccess2)."""
         content = self._key.pack(key)
-        return _ensure(lib.gm_map_get(self._handle, content, len(content), ffi.NULL)) == OK
+        return ensure(lib.gm_map_get(self._handle, content, len(content), ffi.NULL)) == OK
 
     @overload
     def get(self, key: Any) -> Any: ...
@@ -244,7 +236,7 @@ class Map(MutableMapping[Any, Any]):
             self._assign_object(content, elem)
             return
         value = self._elem.pack(elem)
-        _ensure(lib.gm_map_assign(self._handle, content, len(content), value, len(value), ffi.NULL))
+        ensure(lib.gm_map_assign(self._handle, content, len(content), value, len(value), ffi.NULL))
 
     def _assign_object(self, content: bytes, elem: Any) -> None:
         objects = self._objects
@@ -261,7 +253,7 @@ class Map(MutableMapping[Any, Any]):
     def _pop(self, key: Any) -> tuple[bool, Any]:
         content = self._key.pack(key)
         out = ffi.new(self._elem.ctype)
-        if _ensure(lib.gm_map_delete(self._handle, content, len(content), out)) == MISS:
+        if ensure(lib.gm_map_delete(self._handle, content, len(content), out)) == MISS:
             return False, None
         elem = self._elem.load(out)
         return True, elem if self._objects is None else self._objects.take(elem)
@@ -299,7 +291,7 @@ class Map(MutableMapping[Any, Any]):
 
     def clear(self) -> None:
         """Deletes everything and keeps the bucket array. O(buckets) (mapclear)."""
-        _ensure(lib.gm_map_clear(self._handle))
+        ensure(lib.gm_map_clear(self._handle))
         if self._objects is not None:
             old, self._objects = self._objects, _Objects()
             del old
@@ -347,14 +339,14 @@ class Map(MutableMapping[Any, Any]):
 
     def _get_batch(self, batch: Batch, elems: Array, done: Any) -> None:
         room = ffi.from_buffer("char[]", elems.view(np.uint8), require_writable=True) if batch.n else ffi.NULL
-        _ensure(lib.gm_map_get_many(self._handle, batch.data, batch.offsets, batch.n, room, ffi.NULL, done))
+        ensure(lib.gm_map_get_many(self._handle, batch.data, batch.offsets, batch.n, room, ffi.NULL, done))
 
     def contains_many(self, keys: Any) -> npt.NDArray[np.bool_]:
         """Whether each of many keys is there, as a bool array. One call into C, the GIL released. O(keys)."""
         batch = self._key.batch(keys)
         found = np.zeros(batch.n, np.bool_)
         room = ffi.from_buffer("uint8_t[]", found.view(np.uint8), require_writable=True)
-        _ensure(lib.gm_map_get_many(self._handle, batch.data, batch.offsets, batch.n, ffi.NULL, room, ffi.new("size_t *")))
+        ensure(lib.gm_map_get_many(self._handle, batch.data, batch.offsets, batch.n, ffi.NULL, room, ffi.new("size_t *")))
         return found
 
     def assign_many(self, keys: Any, elems: Any = None) -> None:
@@ -379,7 +371,7 @@ class Map(MutableMapping[Any, Any]):
             values = self._elem.batch(elems)
         if values.n != batch.n:
             raise BadValue(f"as many elems as keys expected: {batch.n} keys, {values.n} elems")
-        _ensure(lib.gm_map_assign_many(self._handle, batch.data, batch.offsets, batch.n, values.data, ffi.NULL, done))
+        ensure(lib.gm_map_assign_many(self._handle, batch.data, batch.offsets, batch.n, values.data, ffi.NULL, done))
 
     def _assign_objects(self, batch: Batch, elems: list[Any], done: Any) -> None:
         objects = self._objects
@@ -400,7 +392,7 @@ class Map(MutableMapping[Any, Any]):
         gone = [objects.take(r) for r in old.tolist() if r]
         gone += [objects.take(r) for r in refs[done[0] :].tolist()]
         del gone
-        _ensure(status)
+        ensure(status)
 
     def delete_many(self, keys: Any) -> int:
         """Deletes those of many keys that are there and says how many they were. One call into C. O(keys)."""
@@ -412,7 +404,7 @@ class Map(MutableMapping[Any, Any]):
         if self._objects is not None:
             gone = [self._objects.take(r) for r in old.tolist() if r]
             del gone
-        _ensure(status)
+        ensure(status)
         return int(done[0])
 
     def to_arrays(self) -> tuple[Array, Array]:
@@ -426,7 +418,7 @@ class Map(MutableMapping[Any, Any]):
         keys = np.empty(size, np.uint8) if string else np.empty(n, self._key.dtype)
         offsets = np.zeros(n + 1, np.int64)
         elems = np.empty(n, np.uint64 if self._objects is not None else self._elem.dtype or np.dtype("V1"))
-        _ensure(
+        ensure(
             lib.gm_map_collect(
                 self._handle,
                 ffi.from_buffer("char[]", keys.view(np.uint8), require_writable=True) if keys.size else ffi.NULL,
@@ -459,17 +451,17 @@ class Map(MutableMapping[Any, Any]):
         """
         return MapIterator(self, start_bucket, offset)
 
-    def keys(self) -> _KeysView[Any]:
+    def keys(self) -> KeysView[Any]:
         """A view of the keys."""
-        return _KeysView(self)
+        return KeysView(self)
 
-    def items(self) -> _ItemsView[Any, Any]:
+    def items(self) -> ItemsView[Any, Any]:
         """A view of the entries; iterating yields what Go's range yields, NaN entries with their elems too."""
-        return _Items(self)
+        return MapItems(self)
 
-    def values(self) -> _ValuesView[Any]:
+    def values(self) -> ValuesView[Any]:
         """A view of the elems."""
-        return _Values(self)
+        return MapValues(self)
 
     # ------------------------------------------------------------------ whole maps
 
@@ -543,7 +535,7 @@ class Map(MutableMapping[Any, Any]):
     def header(self) -> Header:
         """The header. O(1); a reader."""
         h = ffi.new("gm_header *")
-        _ensure(lib.gm_map_header(self._handle, h))
+        ensure(lib.gm_map_header(self._handle, h))
         return Header(
             h.count,
             h.flags,
@@ -584,7 +576,7 @@ class Map(MutableMapping[Any, Any]):
         status = lib.gm_map_check(self._handle, at)
         if status == CORRUPT:
             raise self._broken(at)
-        _ensure(status)
+        ensure(status)
 
     def _broken(self, at: Any) -> InvariantError:
         place = f"{'old ' if at.in_old else ''}bucket {at.bucket}, chain position {at.depth}, cell {at.cell}"
@@ -618,101 +610,18 @@ class Map(MutableMapping[Any, Any]):
         """
         if at is not None and at < 0:
             raise BadValue(f"at: an old bucket's number expected, not {at}")
-        _ensure(lib.gm_map_freeze(self._handle, -1 if at is None else at))
+        ensure(lib.gm_map_freeze(self._handle, -1 if at is None else at))
 
     def thaw_growth(self) -> None:
         """Undoes `freeze_growth`."""
-        _ensure(lib.gm_map_freeze(self._handle, -2))
+        ensure(lib.gm_map_freeze(self._handle, -2))
 
     def evacuate(self, n: int = 1) -> int:
         """Evacuates the old bucket at the mark, n times or until the growth ends, frozen or not; returns `nevacuate`."""
         if n < 0:
             raise BadValue(f"n must not be negative: {n}")
-        _ensure(lib.gm_map_evacuate(self._handle, n))
+        ensure(lib.gm_map_evacuate(self._handle, n))
         return self.header.nevacuate
-
-
-class MapIterator:
-    """Go's hiter over a `Map`, see `Map.iterator`. Also a Python iterator over (key, elem) pairs.
-
-    An unfinished iterator keeps deleted memory of its map alive until it is dropped. One thread at a time.
-    """
-
-    __slots__ = ("_elem_out", "_iter", "_key_out", "_map", "_offset", "_start", "_started")
-
-    def __init__(self, m: Map, start_bucket: int | None = None, offset: int | None = None) -> None:
-        if start_bucket is not None and start_bucket < 0:
-            raise BadValue(f"start_bucket must not be negative: {start_bucket}")
-        if offset is not None and not 0 <= offset < 8:
-            raise BadValue(f"offset must be from 0 to 7: {offset}")
-        handle = ffi.new("gm_iter **")
-        _ensure(lib.gm_iter_new(m._handle, handle))
-        self._iter = ffi.gc(handle[0], lib.gm_iter_free)
-        self._map = m
-        self._key_out, self._elem_out = ffi.new(m._key.ctype), ffi.new(m._elem.ctype)
-        if (start_bucket is None) != (offset is None):
-            start_bucket = secrets.randbelow(1 << m.header.B) if start_bucket is None else start_bucket
-            offset = secrets.randbelow(8) if offset is None else offset
-        self._start, self._offset, self._started = start_bucket, offset, False
-
-    def _advance(self) -> bool:
-        if self._started:
-            return _ensure(lib.gm_iter_next(self._iter, self._key_out, self._elem_out)) == OK
-        start = -1 if self._start is None else min(self._start, 1 << 62)
-        status = lib.gm_iter_init(self._iter, start, self._offset or 0, self._key_out, self._elem_out)
-        if status == ARGUMENT:
-            raise BadValue(f"start_bucket must be below 2**B = {1 << self._map.header.B}: {start}")
-        _ensure(status)
-        self._started = True
-        return bool(status == OK)
-
-    def _key(self) -> Any:
-        return self._map._key.load(self._key_out)
-
-    def _elem(self) -> Any:
-        elem = self._map._elem.load(self._elem_out)
-        objects = self._map._objects
-        return elem if objects is None else objects.slots[elem]
-
-    def next(self) -> tuple[Any, Any] | None:
-        """The next (key, elem), or None at the end. The first call is mapiterinit, the others mapiternext."""
-        return (self._key(), self._elem()) if self._advance() else None
-
-    def __iter__(self) -> MapIterator:
-        return self
-
-    def __next__(self) -> tuple[Any, Any]:
-        step = self.next()
-        if step is None:
-            raise StopIteration
-        return step
-
-    @property
-    def fields(self) -> tuple[int, int, int, bool, int] | None:
-        """(B, bucket, i, wrapped, check_bucket) of the hiter; None before the start or if the map was empty then."""
-        f = ffi.new("int64_t[5]")
-        if lib.gm_iter_fields(self._iter, f) != OK:
-            return None
-        return f[0], f[1], f[2], bool(f[3]), f[4]
-
-
-class _Items(_ItemsView[Any, Any]):
-    _mapping: Map
-
-    def __iter__(self) -> Iterator[tuple[Any, Any]]:
-        return MapIterator(self._mapping)
-
-
-class _Values(_ValuesView[Any]):
-    _mapping: Map
-
-    def __iter__(self) -> Iterator[Any]:
-        it = MapIterator(self._mapping)
-        while it._advance():
-            yield it._elem()
-
-    def __contains__(self, value: object) -> bool:
-        return any(v is value or v == value for v in self)
 
 
 def _object_array(items: list[Any]) -> Array:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from gomap._core import ffi, lib
-from gomap.errors import OK, GomapError, raise_status
+from gomap.errors import OK, GomapError, ensure
 
 __all__ = ["Mismatch", "VectorError", "vectors_command", "verify_file"]
 
@@ -155,7 +155,7 @@ class VectorMap:
         config.aeskeysched, config.hashkey, config.hash0 = keep["sched"], keep["hashkey"], keep["hash0"]
         config.rng = lib.gm_script_rng(self.script)
         handle = ffi.new("gm_map **")
-        self._ensure(lib.gm_map_new(config, handle))
+        ensure(lib.gm_map_new(config, handle))
         self.map = ffi.gc(handle[0], lib.gm_map_free)
         self.layout = ffi.new("gm_layout *")
         lib.gm_map_layout(self.map, self.layout)
@@ -163,19 +163,13 @@ class VectorMap:
         self._key_out = ffi.new("char[]", max(16, self.key.size))
         self._elem_out = ffi.new("char[]", max(16, self.elem.size))
 
-    @staticmethod
-    def _ensure(status: int) -> int:
-        if status < 0:
-            raise_status(status)
-        return status
-
     def play(self, purpose: int, numbers: Iterable[int]) -> None:
         """Random numbers for the operations that follow."""
         for number in numbers:
-            self._ensure(lib.gm_script_push(self.script, purpose, number))
+            ensure(lib.gm_script_push(self.script, purpose, number))
 
     def header(self) -> Any:
-        self._ensure(lib.gm_map_header(self.map, self._header))
+        ensure(lib.gm_map_header(self.map, self._header))
         return self._header
 
     def registers(self) -> list[int]:
@@ -184,17 +178,17 @@ class VectorMap:
 
     def assign(self, key: bytes, elem: bytes | None) -> None:
         value = ffi.NULL if elem is None else elem
-        self._ensure(lib.gm_map_assign(self.map, key, len(key), value, len(elem or b""), ffi.NULL))
+        ensure(lib.gm_map_assign(self.map, key, len(key), value, len(elem or b""), ffi.NULL))
 
     def delete(self, key: bytes) -> None:
-        self._ensure(lib.gm_map_delete(self.map, key, len(key), ffi.NULL))
+        ensure(lib.gm_map_delete(self.map, key, len(key), ffi.NULL))
 
     def get(self, key: bytes) -> tuple[bool, bytes | None]:
-        status = self._ensure(lib.gm_map_get(self.map, key, len(key), self._elem_out))
+        status = ensure(lib.gm_map_get(self.map, key, len(key), self._elem_out))
         return status == OK, self._out(self.elem, self._elem_out) if status == OK else None
 
     def clear(self) -> None:
-        self._ensure(lib.gm_map_clear(self.map))
+        ensure(lib.gm_map_clear(self.map))
 
     def fill(self, first: int, n: int) -> None:
         """The `fill` operation: integers first .. first+n-1, each with the first bytes of its own 8 as elem."""
@@ -286,11 +280,11 @@ class VectorIterator:
     def __init__(self, m: VectorMap) -> None:
         self.m = m
         handle = ffi.new("gm_iter **")
-        m._ensure(lib.gm_iter_new(m.map, handle))
+        ensure(lib.gm_iter_new(m.map, handle))
         self.iter = ffi.gc(handle[0], lib.gm_iter_free)
 
     def _step(self, status: int) -> tuple[bytes | None, bytes | None] | None:
-        if self.m._ensure(status) != OK:
+        if ensure(status) != OK:
             return None
         m = self.m
         return m._out(m.key, m._key_out), m._out(m.elem, m._elem_out)

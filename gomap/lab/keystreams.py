@@ -6,6 +6,7 @@ from it costs O(1) per draw whatever the size. The algorithms and their sources 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,11 +22,12 @@ LARGEST = 2**53
 
 
 @dataclass(frozen=True)
-class KeyStream:
+class KeyStream(ABC):
     """A distribution of keys, without a size or a seed of its own."""
 
+    @abstractmethod
     def _fill(self, config: Any) -> None:
-        raise NotImplementedError
+        """Sets the kind and its numbers in a gm_stream_config."""
 
     def draw(self, count: int, size: int, seed: int = 0) -> npt.NDArray[np.int64]:
         """The first `count` indices over `size` keys, in one call into C. O(count)."""

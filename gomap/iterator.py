@@ -1,0 +1,102 @@
+"""Go's hiter as a Python object, and the views that iterate by it (runtime/map_noswiss.go; csrc/map/iterator.c)."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import ItemsView, Iterator, ValuesView
+from typing import TYPE_CHECKING, Any
+
+from gomap._core import ffi, lib
+from gomap.errors import ARGUMENT, OK, BadValue, ensure
+
+if TYPE_CHECKING:
+    from gomap.map import Map
+
+__all__ = ["MapItems", "MapIterator", "MapValues"]
+
+
+class MapIterator:
+    """Go's hiter over a `Map`, see `Map.iterator`. Also a Python iterator over (key, elem) pairs.
+
+    An unfinished iterator keeps deleted memory of its map alive until it is dropped. One thread at a time.
+    """
+
+    __slots__ = ("_elem_out", "_iter", "_key_out", "_map", "_offset", "_start", "_started")
+
+    def __init__(self, m: Map, start_bucket: int | None = None, offset: int | None = None) -> None:
+        if start_bucket is not None and start_bucket < 0:
+            raise BadValue(f"start_bucket must not be negative: {start_bucket}")
+        if offset is not None and not 0 <= offset < 8:
+            raise BadValue(f"offset must be from 0 to 7: {offset}")
+        handle = ffi.new("gm_iter **")
+        ensure(lib.gm_iter_new(m._handle, handle))
+        self._iter = ffi.gc(handle[0], lib.gm_iter_free)
+        self._map = m
+        self._key_out, self._elem_out = ffi.new(m._key.ctype), ffi.new(m._elem.ctype)
+        if (start_bucket is None) != (offset is None):
+            start_bucket = secrets.randbelow(1 << m.header.B) if start_bucket is None else start_bucket
+            offset = secrets.randbelow(8) if offset is None else offset
+        self._start, self._offset, self._started = start_bucket, offset, False
+
+    def _advance(self) -> bool:
+        if self._started:
+            return ensure(lib.gm_iter_next(self._iter, self._key_out, self._elem_out)) == OK
+        start = -1 if self._start is None else min(self._start, 1 << 62)
+        status = lib.gm_iter_init(self._iter, start, self._offset or 0, self._key_out, self._elem_out)
+        if status == ARGUMENT:
+            raise BadValue(f"start_bucket must be below 2**B = {1 << self._map.header.B}: {start}")
+        ensure(status)
+        self._started = True
+        return bool(status == OK)
+
+    def _key(self) -> Any:
+        return self._map._key.load(self._key_out)
+
+    def _elem(self) -> Any:
+        elem = self._map._elem.load(self._elem_out)
+        objects = self._map._objects
+        return elem if objects is None else objects.slots[elem]
+
+    def next(self) -> tuple[Any, Any] | None:
+        """The next (key, elem), or None at the end. The first call is mapiterinit, the others mapiternext."""
+        return (self._key(), self._elem()) if self._advance() else None
+
+    def __iter__(self) -> MapIterator:
+        return self
+
+    def __next__(self) -> tuple[Any, Any]:
+        step = self.next()
+        if step is None:
+            raise StopIteration
+        return step
+
+    @property
+    def fields(self) -> tuple[int, int, int, bool, int] | None:
+        """(B, bucket, i, wrapped, check_bucket) of the hiter; None before the start or if the map was empty then."""
+        f = ffi.new("int64_t[5]")
+        if lib.gm_iter_fields(self._iter, f) != OK:
+            return None
+        return f[0], f[1], f[2], bool(f[3]), f[4]
+
+
+class MapItems(ItemsView[Any, Any]):
+    """A map's entries as Go's range yields them."""
+
+    _mapping: Map
+
+    def __iter__(self) -> Iterator[tuple[Any, Any]]:
+        return MapIterator(self._mapping)
+
+
+class MapValues(ValuesView[Any]):
+    """A map's elems as Go's range yields them."""
+
+    _mapping: Map
+
+    def __iter__(self) -> Iterator[Any]:
+        it = MapIterator(self._mapping)
+        while it._advance():
+            yield it._elem()
+
+    def __contains__(self, value: object) -> bool:
+        return any(v is value or v == value for v in self)
