@@ -139,7 +139,8 @@ class IntKind(Kind):
             except TypeError:
                 raise self.wrong(value) from None
         try:
-            return int(value).to_bytes(self.c_size, "little", signed=self.signed)
+            content: bytes = value.to_bytes(self.c_size, "little", signed=self.signed)
+            return content
         except OverflowError:
             raise self._outside(value) from None
 

@@ -12,7 +12,7 @@ import hashlib
 import operator
 import secrets
 from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, MutableMapping, ValuesView
-from typing import Any, NamedTuple, TypeVar, overload
+from typing import Any, NamedTuple, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -38,10 +38,12 @@ from gomap.kinds import Batch, Kind, ObjectKind, StrKind, elem_kind, key_kind
 __all__ = ["Event", "Header", "Map"]
 
 Array = npt.NDArray[Any]
-T = TypeVar("T")
 
 HASHERS = {"aes": lib.GM_HASH_AES, "aes-portable": lib.GM_HASH_AES_PORTABLE, "memhash": lib.GM_HASH_MEM}
 _REF = ffi.typeof("uint64_t *")
+_NOTHING = object()
+_NULL = ffi.NULL
+_new, _map_get, _map_assign = ffi.new, lib.gm_map_get, lib.gm_map_assign  # looked up once: the per-key calls feel it
 EVENTS = ("grow_start", "grow_end", "grow_drop", "array_alloc", "evacuate", "overflow", "hash_reset")
 RECORDED = {
     "none": 0,
@@ -152,7 +154,19 @@ class Map(MutableMapping[Any, Any]):
     Errors: `WrongType`, `OutOfRange`, `BadValue` (unknown kind or hasher, negative hint), `OutOfMemory` (absurd hint).
     """
 
-    __slots__ = ("__weakref__", "_elem", "_handle", "_hasher", "_keep", "_key", "_objects")
+    __slots__ = (
+        "__weakref__",
+        "_elem",
+        "_elem_type",
+        "_handle",
+        "_hasher",
+        "_keep",
+        "_key",
+        "_load",
+        "_objects",
+        "_pack",
+        "_pack_elem",
+    )
 
     def __init__(
         self,
@@ -176,6 +190,8 @@ class Map(MutableMapping[Any, Any]):
             raise BadValue(f"event_capacity must be from 1 to 2**32 - 1: {event_capacity}")
         self._hasher = hasher
         self._objects = _Objects() if isinstance(self._elem, ObjectKind) else None
+        self._pack, self._pack_elem = self._key.pack, self._elem.pack
+        self._load, self._elem_type = self._elem.load, self._elem.ctype
         config = ffi.new("gm_config *")
         config.key_kind, config.key_size = self._key.c_kind, self._key.c_size
         config.elem_kind, config.elem_size = self._elem.c_kind, self._elem.c_size
@@ -198,27 +214,27 @@ class Map(MutableMapping[Any, Any]):
         """The number of entries. O(1), may overlap anything."""
         return int(lib.gm_map_len(self._handle))
 
-    def _get(self, key: Any) -> tuple[bool, Any]:
-        content = self._key.pack(key)
-        out = ffi.new(self._elem.ctype)
-        status = lib.gm_map_get(self._handle, content, len(content), out)
+    def _find(self, key: Any, default: Any) -> Any:
+        content = self._pack(key)
+        out = _new(self._elem_type)
+        status = _map_get(self._handle, content, len(content), out)
         if status == OK:
-            elem = self._elem.load(out)
-            return True, elem if self._objects is None else self._objects.slots[elem]
+            elem = self._load(out)
+            return elem if self._objects is None else self._objects.slots[elem]
         ensure(status)
-        return False, None
+        return default
 
     def __getitem__(self, key: Any) -> Any:
         """The elem of a key; `MissingKey` if it is not there. O(1); a reader (mapaccess1)."""
-        found, elem = self._get(key)
-        if not found:
+        elem = self._find(key, _NOTHING)
+        if elem is _NOTHING:
             raise MissingKey(key)
         return elem
 
     def __contains__(self, key: Any) -> bool:
         """Whether a key is there. O(1); a reader (mapaccess2)."""
-        content = self._key.pack(key)
-        return ensure(lib.gm_map_get(self._handle, content, len(content), ffi.NULL)) == OK
+        content = self._pack(key)
+        return bool(ensure(_map_get(self._handle, content, len(content), _NULL)) == OK)
 
     @overload
     def get(self, key: Any) -> Any: ...
@@ -226,17 +242,18 @@ class Map(MutableMapping[Any, Any]):
     def get(self, key: Any, default: Any) -> Any: ...
     def get(self, key: Any, default: Any = None) -> Any:
         """The elem of a key, or `default`. O(1); a reader."""
-        found, elem = self._get(key)
-        return elem if found else default
+        return self._find(key, default)
 
     def __setitem__(self, key: Any, elem: Any) -> None:
         """Assigns. O(1) and up to two old buckets' evacuation while growing; O(n) zeroing where a growth starts (mapassign)."""
-        content = self._key.pack(key)
+        content = self._pack(key)
         if self._objects is not None:
             self._assign_object(content, elem)
             return
-        value = self._elem.pack(elem)
-        ensure(lib.gm_map_assign(self._handle, content, len(content), value, len(value), ffi.NULL))
+        value = self._pack_elem(elem)
+        status = _map_assign(self._handle, content, len(content), value, len(value), _NULL)
+        if status < 0:
+            raise_status(status)
 
     def _assign_object(self, content: bytes, elem: Any) -> None:
         objects = self._objects
@@ -263,8 +280,6 @@ class Map(MutableMapping[Any, Any]):
         if not self._pop(key)[0]:
             raise MissingKey(key)
 
-    _NOTHING = object()
-
     @overload
     def pop(self, key: Any) -> Any: ...
     @overload
@@ -274,7 +289,7 @@ class Map(MutableMapping[Any, Any]):
         found, elem = self._pop(key)
         if found:
             return elem
-        if default is Map._NOTHING:
+        if default is _NOTHING:
             raise MissingKey(key)
         return default
 
