@@ -21,6 +21,7 @@ __all__ = ["Bucket", "chain", "draw", "draw_chain", "inspect_command"]
 
 CELLS = 8
 MIN_TOP_HASH = 5
+LEGEND = "cells: a key is live, . free to the end of the chain, - free, X Y moved to the new array, e was free then"
 STATES = {0: ".", 1: "-", 2: "X", 3: "Y", 4: "e"}
 
 
@@ -161,6 +162,7 @@ def inspect_command(keys: int, grow_at: int | None) -> int:
     starts = _growth_inserts(keys)
     wanted = [n for n in starts if grow_at is None or n >= grow_at]
     m = Map(seed=1)
+    print(LEGEND + "\n")
     if not wanted:
         m.assign_many(range(1, keys + 1), range(1, keys + 1))
         print(f"No growth at or after insert {grow_at or 1} of {keys}; the map in the end:\n\n{m.draw()}")
