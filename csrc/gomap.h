@@ -11,8 +11,9 @@
  *     contents, or for strings int64 offsets (n + 1 of them) into one byte array, as Arrow lays strings out.
  *   - An elem comes back as its content: the fixed bytes; a uint64 reference for GM_REF; a `gm_view` for GM_STRING and
  *     GM_PTR (borrowed until the next write to the map; p is NULL for nil).
- *   - Functions named gm_map_* and gm_iter_* are *guarded*: a call that overlaps a call it may not overlap is refused
- *     with the status of Go's fatal error and has no effect. Any number of readers may overlap. See map/api.c.
+ *   - Functions named gm_map_* and gm_iter_* are *guarded* (but for gm_map_len, gm_map_layout, gm_map_hash, gm_iter_new,
+ *     gm_iter_free and gm_iter_fields): a call that overlaps one it may not overlap is refused with the status of Go's
+ *     fatal error and has no effect. Any number of readers may overlap. See map/api.c.
  */
 #ifndef GOMAP_H
 #define GOMAP_H
@@ -133,7 +134,7 @@ typedef struct gm_layout {
 
 typedef struct gm_event {
     uint64_t at_ns;
-    uint64_t op; /* gm_map_set_op's number when it happened */
+    uint64_t op; /* gm_replay: number of the operation it happened in; else 0 */
     uint64_t n;
     uint64_t took_ns;
     int32_t kind; /* enum gm_event_kind */
@@ -163,45 +164,49 @@ int gm_map_get(gm_map *m, const void *key, size_t len, void *elem);
 int gm_map_assign(gm_map *m, const void *key, size_t len, const void *elem, size_t elem_len, uint64_t *old_ref);
 int gm_map_delete(gm_map *m, const void *key, size_t len,
                   void *old_elem); /* NULL, or room for the elem (not GM_STRING, GM_PTR) */
-int gm_map_clear(gm_map *m);
+/* refs NULL, or (GM_REF) room for `cap` references that the map lets go of: GM_MISS and nothing done if *n is more. */
+int gm_map_clear(gm_map *m, uint64_t *refs, uint64_t cap, uint64_t *n);
 
-/* Many keys in one call. On an error *done says how many were worked off before it. elems and found are left alone where
- * a key is missing. Elems are contents side by side (GM_MEM, GM_FLOAT64, GM_REF only). found, old_refs may be NULL.
- * *done is the number of hits for get and delete, of keys for assign. */
+/* Many keys in one call, worked off in order up to the first error. elems and found are left alone where a key is missing.
+ * Elems are contents side by side (GM_MEM, GM_FLOAT64, GM_REF only). found, old_refs may be NULL. *done is the number of
+ * hits for get and delete, of keys worked off for assign. */
 int gm_map_get_many(gm_map *m, const void *keys, const int64_t *offsets, size_t n, void *elems, uint8_t *found, size_t *done);
 int gm_map_assign_many(gm_map *m, const void *keys, const int64_t *offsets, size_t n, const void *elems, uint64_t *old_refs,
                        size_t *done);
 int gm_map_delete_many(gm_map *m, const void *keys, const int64_t *offsets, size_t n, uint64_t *old_refs, size_t *done);
 
 /* The whole map in bucket order, without touching the iterator flags. keys: contents side by side, or string bytes with
- * n + 1 offsets; either of keys and elems may be NULL. gm_map_key_bytes: the room that all keys need. */
-uint64_t gm_map_key_bytes(gm_map *m);
-int gm_map_collect(gm_map *m, void *keys, int64_t *offsets, void *elems, uint64_t n);
+ * *n + 1 offsets; either of keys and elems may be NULL. *n and *key_bytes (0 but for strings) say what there is room for,
+ * and come back as what there is; GM_MISS and nothing stored if they differ. */
+int gm_map_collect(gm_map *m, void *keys, int64_t *offsets, void *elems, uint64_t *n, uint64_t *key_bytes);
 
 /* Go's hiter. gm_iter_init is mapiterinit with its first step, gm_iter_next is mapiternext; both give GM_OK with the
- * key (content, or a gm_view for strings) and elem of the step, or GM_END. start -1: a random start. */
+ * key (content, or a gm_view for strings) and elem of the step, or GM_END. start or offset -1: at random. One step at a time:
+ * GM_E_ITERATE if another thread's is under way. */
 int gm_iter_new(gm_map *m, gm_iter **out);
 void gm_iter_free(gm_iter *it);
 int gm_iter_init(gm_iter *it, int64_t start, int offset, void *key, void *elem);
 int gm_iter_next(gm_iter *it, void *key, void *elem);
 int gm_iter_fields(gm_iter *it, int64_t *fields); /* B, bucket, i, wrapped, checkBucket; GM_END if never set up */
 
-/* A look inside. */
+/* A look inside. Functions that return an int64_t give a negative status when a writer is inside. */
 int gm_map_header(gm_map *m, gm_header *out);
 int gm_map_layout(gm_map *m, gm_layout *out);
+/* Holds the reader's side of the guard over several calls: addresses from gm_map_chain hold until gm_map_unpin. */
+int gm_map_pin(gm_map *m);
+void gm_map_unpin(gm_map *m);
 /* The chain of bucket i of the current (0) or old (1) array: the number of its buckets; the first `cap` addresses and
  * indices in the preallocated reserve (-1: from the heap, -2: a regular bucket) are stored. 0: no such chain. */
-size_t gm_map_chain(gm_map *m, uint64_t i, int old, const uint8_t **buckets, int64_t *prealloc, size_t cap);
+int64_t gm_map_chain(gm_map *m, uint64_t i, int old, const uint8_t **buckets, int64_t *prealloc, size_t cap);
 /* Chains of the current array by length: counts[k] of k + 1 buckets, longer ones in the last place; returns the longest. */
-size_t gm_map_chain_lengths(gm_map *m, uint64_t *counts, size_t cap);
+int64_t gm_map_chain_lengths(gm_map *m, uint64_t *counts, size_t cap);
 /* Which old buckets are evacuated: their number, a byte 0 or 1 each into done. 0 when not growing. */
-size_t gm_map_evacuated(gm_map *m, uint8_t *done, size_t cap);
+int64_t gm_map_evacuated(gm_map *m, uint8_t *done, size_t cap);
 /* The byte string that the digests of vectors/FORMAT.md are over; returns its length, writes at most cap bytes. */
-size_t gm_map_serialise(gm_map *m, int raw, uint8_t *buf, size_t cap);
+int64_t gm_map_serialise(gm_map *m, int raw, uint8_t *buf, size_t cap);
 int gm_map_check(gm_map *m, gm_broken *broken); /* GM_OK or GM_E_CORRUPT */
 uint64_t gm_map_hash(gm_map *m, const void *key, size_t len, uint32_t seed);
-size_t gm_map_events(gm_map *m, gm_event *out, size_t cap, uint64_t *dropped); /* oldest first; returns how many there are */
-void gm_map_set_op(gm_map *m, uint64_t op);
+int64_t gm_map_events(gm_map *m, gm_event *out, size_t cap, uint64_t *dropped); /* oldest first; returns how many there are */
 /* Holds the evacuation mark at old bucket `at` (-1: where it is; -2: lets it run again). */
 int gm_map_freeze(gm_map *m, int64_t at);
 /* Evacuates up to n more old buckets at the mark, frozen or not; GM_MISS when the map does not grow. */

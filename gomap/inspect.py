@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gomap._core import ffi, lib
-from gomap.errors import BadValue
+from gomap.errors import READ_WRITE, BadValue, ensure
 
 if TYPE_CHECKING:
     from gomap.map import Map
@@ -38,16 +38,21 @@ class Bucket(NamedTuple):
 
 def chain(m: Map, i: int, old: bool = False) -> list[Bucket]:
     """The chain of bucket i; see `Map.chain`."""
-    if i < 0:
-        raise BadValue(f"bucket must not be negative: {i}")
+    if not 0 <= i < 2**63:
+        raise BadValue(f"bucket must be from 0 to 2**63 - 1: {i}")
     layout = ffi.new("gm_layout *")
     lib.gm_map_layout(m._handle, layout)
-    cap = lib.gm_map_chain(m._handle, i, old, ffi.NULL, ffi.NULL, 0)
-    if cap == 0:
+    ensure(lib.gm_map_pin(m._handle))  # the addresses hold until it is taken off
+    try:
+        cap = ensure(lib.gm_map_chain(m._handle, i, old, ffi.NULL, ffi.NULL, 0))
+        addresses, reserve = ffi.new("uint8_t *[]", cap), ffi.new("int64_t[]", cap)
+        n = ensure(lib.gm_map_chain(m._handle, i, old, addresses, reserve, cap))
+        buckets = [_bucket(m, layout, addresses[j], reserve[j] >= 0) for j in range(n)]
+    finally:
+        lib.gm_map_unpin(m._handle)
+    if not buckets:
         raise BadValue(f"there is no {'old ' if old else ''}bucket {i}: {m.header}")
-    addresses, reserve = ffi.new("uint8_t *[]", cap), ffi.new("int64_t[]", cap)
-    n = min(cap, lib.gm_map_chain(m._handle, i, old, addresses, reserve, cap))
-    return [_bucket(m, layout, addresses[j], reserve[j] >= 0) for j in range(n)]
+    return buckets
 
 
 def _bucket(m: Map, layout: Any, address: Any, preallocated: bool) -> Bucket:
@@ -59,7 +64,7 @@ def _bucket(m: Map, layout: Any, address: Any, preallocated: bool) -> Bucket:
             continue
         keys[cell] = _slot(m._key, address + layout.key_offset + cell * layout.key_slot, layout.key_indirect)
         elem = _slot(m._elem, address + layout.elem_offset + cell * layout.elem_slot, layout.elem_indirect)
-        elems[cell] = elem if m._objects is None else m._objects.slots[elem]
+        elems[cell] = elem if m._objects is None else m._objects.now(elem, READ_WRITE)
     return Bucket(tops, keys, elems, preallocated)
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import ItemsView, Iterator, ValuesView
 from typing import TYPE_CHECKING, Any
 
 from gomap._core import ffi, lib
-from gomap.errors import ARGUMENT, OK, BadValue, ensure
+from gomap.errors import ARGUMENT, ITERATE, OK, BadValue, ensure
 
 if TYPE_CHECKING:
     from gomap.map import Map
@@ -18,7 +17,8 @@ __all__ = ["MapItems", "MapIterator", "MapValues"]
 class MapIterator:
     """Go's hiter over a `Map`, see `Map.iterator`. Also a Python iterator over (key, elem) pairs.
 
-    An unfinished iterator keeps deleted memory of its map alive until it is dropped. One thread at a time.
+    An unfinished iterator keeps deleted memory of its map alive until it is dropped. One step at a time: a
+    second thread that finds one under way gets `ConcurrentMisuse`.
     """
 
     __slots__ = ("_elem_out", "_iter", "_key_out", "_map", "_offset", "_start", "_started")
@@ -33,18 +33,16 @@ class MapIterator:
         self._iter = ffi.gc(handle[0], lib.gm_iter_free)
         self._map = m
         self._key_out, self._elem_out = ffi.new(m._key.ctype), ffi.new(m._elem.ctype)
-        if (start_bucket is None) != (offset is None):
-            start_bucket = secrets.randbelow(1 << m.header.B) if start_bucket is None else start_bucket
-            offset = secrets.randbelow(8) if offset is None else offset
         self._start, self._offset, self._started = start_bucket, offset, False
 
     def _advance(self) -> bool:
         if self._started:
             return ensure(lib.gm_iter_next(self._iter, self._key_out, self._elem_out)) == OK
         start = -1 if self._start is None else min(self._start, 1 << 62)
-        status = lib.gm_iter_init(self._iter, start, self._offset or 0, self._key_out, self._elem_out)
+        offset = -1 if self._offset is None else self._offset
+        status = lib.gm_iter_init(self._iter, start, offset, self._key_out, self._elem_out)
         if status == ARGUMENT:
-            raise BadValue(f"start_bucket must be below 2**B = {1 << self._map.header.B}: {start}")
+            raise BadValue(f"start_bucket must be below 2**B = {1 << self._map.header.B}: {self._start}")
         ensure(status)
         self._started = True
         return bool(status == OK)
@@ -55,7 +53,7 @@ class MapIterator:
     def _elem(self) -> Any:
         elem = self._map._elem.load(self._elem_out)
         objects = self._map._objects
-        return elem if objects is None else objects.slots[elem]
+        return elem if objects is None else objects.now(elem, ITERATE)
 
     def next(self) -> tuple[Any, Any] | None:
         """The next (key, elem), or None at the end. The first call is mapiterinit, the others mapiternext."""

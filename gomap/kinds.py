@@ -30,22 +30,42 @@ class Strings:
     """Many strings as Arrow lays them out: `data[offsets[i]:offsets[i+1]]` is string i, in UTF-8.
 
     `offsets`: n + 1 integers, not decreasing, within `data` (any buffer of bytes). int64 offsets and data are used without
-    a copy. Raises `BadValue` if the offsets do not fit. O(n).
+    a copy, and checked again at every use. Raises `BadValue` if the offsets do not fit. O(n).
     """
 
-    __slots__ = ("data", "offsets")
+    __slots__ = ("_data", "_offsets")
 
     def __init__(self, offsets: npt.ArrayLike, data: Any) -> None:
         given = np.asarray(offsets)
         if given.ndim != 1 or given.size == 0 or given.dtype.kind not in "iu":
             raise BadValue(f"offsets: one dimension of integers, n + 1 of them, not {given.dtype} of shape {given.shape}")
-        self.offsets: npt.NDArray[np.int64] = np.ascontiguousarray(given, dtype=np.int64)
-        self.data: npt.NDArray[np.uint8] = np.frombuffer(data, dtype=np.uint8) if len(data) else np.empty(0, np.uint8)
-        if self.offsets[0] < 0 or self.offsets[-1] > self.data.size or bool((np.diff(self.offsets) < 0).any()):
-            raise BadValue(f"offsets must not decrease and must stay within the {self.data.size} bytes of data")
+        try:
+            self._data: npt.NDArray[np.uint8] = np.frombuffer(data, np.uint8) if len(data) else np.empty(0, np.uint8)
+        except TypeError:
+            raise WrongType(f"data: a buffer of bytes expected, not {type(data).__name__}") from None
+        if given.dtype == np.uint64 and int(given.max()) > self._data.size:
+            raise BadValue(f"offsets must stay within the {self._data.size} bytes of data")
+        self._offsets: npt.NDArray[np.int64] = np.ascontiguousarray(given, dtype=np.int64)
+        self.check()
+
+    @property
+    def offsets(self) -> npt.NDArray[np.int64]:
+        """The n + 1 offsets."""
+        return self._offsets
+
+    @property
+    def data(self) -> npt.NDArray[np.uint8]:
+        """The bytes of all strings."""
+        return self._data
+
+    def check(self) -> None:
+        """Raises `BadValue` if the offsets do not fit the data (they may have been written to). O(n)."""
+        at = self._offsets
+        if at[0] < 0 or at[-1] > self._data.size or bool((at[1:] < at[:-1]).any()):
+            raise BadValue(f"offsets must not decrease and must stay within the {self._data.size} bytes of data")
 
     def __len__(self) -> int:
-        return int(self.offsets.size) - 1
+        return int(self._offsets.size) - 1
 
 
 class Batch(NamedTuple):
@@ -93,25 +113,27 @@ def _one_dimension(a: Array, name: str) -> Array:
     return a
 
 
-def _as_array(values: Any) -> tuple[Array, bool]:
-    """Values as an array, and whether they came from Python objects (whose types numpy may have blended)."""
+def _as_array(values: Any) -> tuple[Array, Sequence[Any] | None]:
+    """Values as an array, and as a sequence if they came as Python objects, whose types numpy may have blended."""
+    if isinstance(values, np.ma.MaskedArray):
+        raise WrongType("a masked array has no value where it is masked; fill or compress it first")
     if isinstance(values, np.ndarray):
-        return values, values.dtype.kind == "O"
+        return values, values.tolist() if values.dtype.kind == "O" else None
     if isinstance(values, (str, bytes)):
         raise WrongType(f"many values expected, not one {type(values).__name__}")
     try:
-        return np.asarray(memoryview(values)), False
+        return np.asarray(memoryview(values)), None
     except TypeError:
         pass
     if hasattr(values, "__array__"):
         return _as_array(np.asarray(values))
     items = values if isinstance(values, (list, tuple)) else list(values)
     if not items:
-        return np.empty(0, np.int64), False
+        return np.empty(0, np.int64), None
     try:
-        return np.array(items), True
+        return np.array(items), items
     except (ValueError, OverflowError):
-        return _objects(items), True
+        return _objects(items), items
 
 
 def _objects(items: Sequence[Any]) -> Array:
@@ -148,16 +170,15 @@ class IntKind(Kind):
         return OutOfRange(f"{value} does not fit {self.name}, {self.low} to {self.high}")
 
     def array(self, values: Any) -> Array:
-        a, blended = _as_array(values)
+        a, items = _as_array(values)
         _one_dimension(a, self.name)
         if a.size == 0:
             return np.empty(0, self.dtype)
         if a.dtype == self.dtype:
             return np.ascontiguousarray(a)
         if a.dtype.kind not in "iub":
-            if not blended:
+            if items is None:
                 raise WrongType(f"{self.name} expected, not an array of {a.dtype}")
-            items = values.tolist() if isinstance(values, np.ndarray) else list(values)
             contents = b"".join(map(self.pack, items))  # names the first value that does not fit
             return np.frombuffer(contents, self.dtype)
         low, high = int(a.min()), int(a.max())
@@ -178,6 +199,8 @@ class FloatKind(Kind):
 
     def pack(self, value: Any) -> bytes:
         if isinstance(value, (float, np.floating)):
+            if isinstance(value, np.longdouble) and value == value and float(value) != value:
+                raise OutOfRange(f"{value} is not exactly a float64")
             return struct.pack("<d", value)
         try:
             whole = operator.index(value)
@@ -192,12 +215,11 @@ class FloatKind(Kind):
         return struct.pack("<d", whole)
 
     def array(self, values: Any) -> Array:
-        a, blended = _as_array(values)
+        a, items = _as_array(values)
         _one_dimension(a, self.name)
-        if a.dtype.kind == "f" and a.dtype.itemsize <= 8 and not blended:
+        if a.dtype.kind == "f" and a.dtype.itemsize <= 8 and items is None:
             return np.ascontiguousarray(a, dtype=self.dtype)
-        if blended:
-            items = values.tolist() if isinstance(values, np.ndarray) else list(values)
+        if items is not None:
             if a.dtype == self.dtype and all(type(v) is float for v in items):
                 return a
             return np.frombuffer(b"".join(map(self.pack, items)), self.dtype)
@@ -232,6 +254,8 @@ class StrKind(Kind):
         return bytes(ffi.buffer(memory.p, memory.n)).decode("utf-8", "surrogateescape")
 
     def batch(self, values: Any) -> Batch:
+        if isinstance(values, Strings):
+            values.check()
         strings = values if isinstance(values, Strings) else self._strings(values)
         offsets = ffi.from_buffer("int64_t[]", strings.offsets)
         return Batch(ffi.from_buffer("char[]", strings.data), offsets, len(strings), strings)
@@ -297,6 +321,8 @@ class BytesKind(Kind):
             if isinstance(values, (str, bytes)):
                 raise WrongType(f"many {self.name} expected, not one {type(values).__name__}")
             return np.frombuffer(b"".join(map(self.pack, values)), self.void)
+        if isinstance(values, np.ma.MaskedArray) or values.dtype.names is not None:
+            raise WrongType(f"{self.name} expected, not a masked or structured array")
         if values.dtype == np.uint8 and values.ndim == 2 and values.shape[1] == self.c_size:
             return np.ascontiguousarray(values).view(self.void).reshape(-1)
         _one_dimension(values, self.name)

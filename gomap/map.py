@@ -9,6 +9,7 @@ Threads: a call holds the map while it runs. Calls that only read may overlap; a
 from __future__ import annotations
 
 import hashlib
+import itertools
 import operator
 import secrets
 from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, MutableMapping, ValuesView
@@ -23,6 +24,7 @@ from gomap.errors import (
     CORRUPT,
     MISS,
     OK,
+    READ_WRITE,
     BadValue,
     InvariantError,
     MissingKey,
@@ -33,7 +35,7 @@ from gomap.errors import (
     raise_status,
 )
 from gomap.iterator import MapItems, MapIterator, MapValues
-from gomap.kinds import Batch, Kind, ObjectKind, StrKind, elem_kind, key_kind
+from gomap.kinds import Batch, Kind, ObjectKind, Strings, StrKind, elem_kind, key_kind
 
 __all__ = ["Event", "Header", "Map"]
 
@@ -91,26 +93,32 @@ class Event(NamedTuple):
 
 
 class _Objects:
-    """The objects of a map with elem="object", under the numbers that the core holds for them. 0 is never one."""
+    """The objects of a map with elem="object", under the numbers that the core holds for them.
 
-    __slots__ = ("free", "slots")
+    A number is never used twice, and every access is one operation of a dict: a finalizer or another thread in between finds
+    a whole table, and a number that has just gone is missed, never another object's.
+    """
+
+    __slots__ = ("numbers", "slots")
 
     def __init__(self) -> None:
-        self.slots: list[Any] = [None]
-        self.free: list[int] = []
+        self.slots: dict[int, Any] = {}
+        self.numbers = itertools.count(1)
 
     def put(self, value: Any) -> int:
-        if self.free:
-            ref = self.free.pop()
-            self.slots[ref] = value
-            return ref
-        self.slots.append(value)
-        return len(self.slots) - 1
+        ref = next(self.numbers)
+        self.slots[ref] = value
+        return ref
 
     def take(self, ref: int) -> Any:
-        value, self.slots[ref] = self.slots[ref], None
-        self.free.append(ref)
-        return value
+        return self.slots.pop(ref)
+
+    def now(self, ref: int, status: int) -> Any:
+        """The object of a number; the misuse that `status` stands for, if another thread has just let it go."""
+        try:
+            return self.slots[ref]
+        except KeyError:
+            raise_status(status)
 
 
 def _checked_hint(hint: object) -> int:
@@ -158,6 +166,7 @@ class Map(MutableMapping[Any, Any]):
         "__weakref__",
         "_elem",
         "_elem_type",
+        "_events",
         "_handle",
         "_hasher",
         "_keep",
@@ -182,13 +191,13 @@ class Map(MutableMapping[Any, Any]):
     ) -> None:
         self._key: Kind = key_kind(key)
         self._elem: Kind = elem_kind(elem)
-        if hasher not in HASHERS:
+        if not isinstance(hasher, str) or hasher not in HASHERS:
             raise BadValue(f"unknown hasher {hasher!r}, allowed: {', '.join(HASHERS)}")
-        if events not in RECORDED:
+        if not isinstance(events, str) or events not in RECORDED:
             raise BadValue(f"unknown events {events!r}, allowed: {', '.join(RECORDED)}")
-        if not 0 < event_capacity < 2**32:
-            raise BadValue(f"event_capacity must be from 1 to 2**32 - 1: {event_capacity}")
-        self._hasher = hasher
+        if not isinstance(event_capacity, int) or not 0 < event_capacity < 2**32:
+            raise BadValue(f"event_capacity must be an integer from 1 to 2**32 - 1: {event_capacity!r}")
+        self._hasher, self._events = hasher, (events, event_capacity)
         self._objects = _Objects() if isinstance(self._elem, ObjectKind) else None
         self._pack, self._pack_elem = self._key.pack, self._elem.pack
         self._load, self._elem_type = self._elem.load, self._elem.ctype
@@ -220,7 +229,7 @@ class Map(MutableMapping[Any, Any]):
         status = _map_get(self._handle, content, len(content), out)
         if status == OK:
             elem = self._load(out)
-            return elem if self._objects is None else self._objects.slots[elem]
+            return elem if self._objects is None else self._objects.now(elem, READ_WRITE)
         ensure(status)
         return default
 
@@ -298,18 +307,26 @@ class Map(MutableMapping[Any, Any]):
 
         `MissingKey` if there is none. O(1) in a full map, O(buckets) in an emptied one.
         """
-        it = MapIterator(self)
-        while (step := it.next()) is not None:
+        it: MapIterator | None = MapIterator(self)
+        while it is not None and (step := it.next()) is not None:
             if step[0] == step[0]:
+                it = None  # or what is deleted would stay in memory
                 return step[0], self.pop(step[0])
         raise MissingKey("popitem(): the map is empty" if len(self) == 0 else "popitem(): only NaN keys, see clear()")
 
     def clear(self) -> None:
         """Deletes everything and keeps the bucket array. O(buckets) (mapclear)."""
-        ensure(lib.gm_map_clear(self._handle))
-        if self._objects is not None:
-            old, self._objects = self._objects, _Objects()
-            del old
+        if self._objects is None:
+            ensure(lib.gm_map_clear(self._handle, ffi.NULL, 0, ffi.NULL))
+            return
+        n = ffi.new(_REF, len(self))
+        status = MISS
+        while status == MISS:  # once more if the map has grown in between
+            refs = np.empty(n[0], np.uint64)
+            room = ffi.from_buffer("uint64_t[]", refs, require_writable=True)
+            status = ensure(lib.gm_map_clear(self._handle, room, refs.size, n))
+        gone = [self._objects.take(r) for r in refs[: n[0]].tolist()]
+        del gone
 
     # ------------------------------------------------------------------ many keys
 
@@ -322,18 +339,16 @@ class Map(MutableMapping[Any, Any]):
         batch = self._key.batch(keys)
         if self._elem.name == "none":
             raise WrongType("a map with elem='none' has no elems to get; use contains_many")
+        elems = self._room(batch.n, out)
         done = ffi.new("size_t *")
         if self._objects is not None:
             refs = np.zeros(batch.n, np.uint64)
             self._get_batch(batch, refs, done)
-            slots = self._objects.slots
-            found = np.empty(batch.n, dtype=object)
-            found[:] = [slots[r] if r else default for r in refs.tolist()]
-            if out is None:
-                return found
-            out[:] = found
-            return out
-        elems = self._room(batch.n, out)
+            objects = self._objects
+            elems[:] = _object_array([objects.now(r, READ_WRITE) if r else default for r in refs.tolist()])
+            return elems
+        if out is not None and _overlap(out, batch.keep):
+            batch = self._key.batch(_copied(batch.keep))
         elems[:] = np.frombuffer(self._default(default), self._elem.dtype)[0]
         self._get_batch(batch, elems, done)
         return elems
@@ -344,10 +359,11 @@ class Map(MutableMapping[Any, Any]):
         return self._elem.pack(default)
 
     def _room(self, n: int, out: Array | None) -> Array:
+        dtype = np.dtype(object) if self._objects is not None else self._elem.dtype
         if out is None:
-            return np.empty(n, self._elem.dtype)
-        if not isinstance(out, np.ndarray) or out.dtype != self._elem.dtype:
-            raise WrongType(f"out: an array of {self._elem.dtype} expected, not {getattr(out, 'dtype', type(out).__name__)}")
+            return np.empty(n, dtype)
+        if not isinstance(out, np.ndarray) or out.dtype != dtype:
+            raise WrongType(f"out: an array of {dtype} expected, not {getattr(out, 'dtype', type(out).__name__)}")
         if out.shape != (n,) or not out.flags.c_contiguous or not out.flags.writeable:
             raise BadValue(f"out: a writable C-contiguous array of {n} expected, not of shape {out.shape}")
         return out
@@ -427,27 +443,32 @@ class Map(MutableMapping[Any, Any]):
 
         elem="none": the elems are an object array of None. Leaves the iterator flags alone. O(buckets + n).
         """
-        n = len(self)
         string = isinstance(self._key, StrKind)
-        size = int(lib.gm_map_key_bytes(self._handle)) if string else 0
-        keys = np.empty(size, np.uint8) if string else np.empty(n, self._key.dtype)
-        offsets = np.zeros(n + 1, np.int64)
-        elems = np.empty(n, np.uint64 if self._objects is not None else self._elem.dtype or np.dtype("V1"))
-        ensure(
-            lib.gm_map_collect(
-                self._handle,
-                ffi.from_buffer("char[]", keys.view(np.uint8), require_writable=True) if keys.size else ffi.NULL,
-                ffi.from_buffer("int64_t[]", offsets, require_writable=True) if string else ffi.NULL,
-                ffi.from_buffer("char[]", elems.view(np.uint8), require_writable=True) if n and self._elem.c_size else ffi.NULL,
-                n,
+        n, size = ffi.new(_REF, len(self)), ffi.new(_REF)
+        status = MISS
+        while status == MISS:  # the first time strings tell their size; then only if the map has changed in between
+            keys = np.empty(size[0], np.uint8) if string else np.empty(n[0], self._key.dtype)
+            offsets = np.zeros(n[0] + 1, np.int64)
+            elems = np.empty(n[0], np.uint64 if self._objects is not None else self._elem.dtype or np.dtype("V1"))
+            status = ensure(
+                lib.gm_map_collect(
+                    self._handle,
+                    ffi.from_buffer("char[]", keys.view(np.uint8), require_writable=True) if keys.size else ffi.NULL,
+                    ffi.from_buffer("int64_t[]", offsets, require_writable=True) if string else ffi.NULL,
+                    ffi.from_buffer("char[]", elems.view(np.uint8), require_writable=True)
+                    if elems.size and self._elem.c_size
+                    else ffi.NULL,
+                    n,
+                    size,
+                )
             )
-        )
         if isinstance(self._key, StrKind):
             keys = _object_array(self._key.from_bytes(keys.tobytes(), offsets.tolist()))
         if self._objects is not None:
-            elems = _object_array([self._objects.slots[r] for r in elems.tolist()])
+            objects = self._objects
+            elems = _object_array([objects.now(r, READ_WRITE) for r in elems.tolist()])
         elif self._elem.dtype is None:
-            elems = _object_array([None] * n)
+            elems = _object_array([None] * n[0])
         return keys, elems
 
     # ------------------------------------------------------------------ iteration
@@ -487,8 +508,11 @@ class Map(MutableMapping[Any, Any]):
         if len(self) != len(other):
             return False
         lookup = dict(other._entries()) if isinstance(other, Map) else other
-        nothing = object()
-        return all(key == key and lookup.get(key, nothing) == elem for key, elem in self._entries())
+        for key, elem in self._entries():
+            found = lookup.get(key, _NOTHING)
+            if key != key or found is _NOTHING or not (found is elem or found == elem):
+                return False
+        return True
 
     def _entries(self) -> Iterator[tuple[Any, Any]]:
         """The entries as they are now, as Python objects, without touching the iterator flags."""
@@ -508,8 +532,20 @@ class Map(MutableMapping[Any, Any]):
     def _fill(self, keys: Array, elems: Array) -> None:
         self.assign_many(keys, None if self._elem.name == "none" else elems)
 
+    def update(self, other: Any = (), /, **more: Any) -> None:
+        """Assigns all entries of a mapping or of an iterable of pairs, NaN entries of a `Map` too. O(entries)."""
+        entries = list(other.items()) if isinstance(other, Map) else other  # a list: other may be this map
+        super().update(entries, **more)
+
     def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuild, (self._key.name, self._elem.name, self._hasher, *self.to_arrays())
+        recipe = (type(self), self._key.name, self._elem.name, self._hasher, self._events)
+        return _rebuild, recipe, (*self.to_arrays(), getattr(self, "__dict__", None))
+
+    def __setstate__(self, state: tuple[Array, Array, dict[str, Any] | None]) -> None:
+        keys, elems, attributes = state
+        self._fill(keys, elems)
+        if attributes:
+            self.__dict__.update(attributes)
 
     @classmethod
     def fromkeys(cls, iterable: Iterable[Any], value: Any = None, **kinds: Any) -> Map:
@@ -580,9 +616,9 @@ class Map(MutableMapping[Any, Any]):
         raw: with what deleted and evacuated cells leave behind, and where overflow buckets came from. Of an object elem only
         its presence counts. O(buckets).
         """
-        size = lib.gm_map_serialise(self._handle, raw, ffi.NULL, 0)
-        state = ffi.new("uint8_t[]", size)
-        lib.gm_map_serialise(self._handle, raw, state, size)
+        size, state = -1, ffi.NULL
+        while size != (needed := ensure(lib.gm_map_serialise(self._handle, raw, state, max(size, 0)))):
+            size, state = needed, ffi.new("uint8_t[]", needed)
         return hashlib.sha256(ffi.buffer(state)).hexdigest()[:32]
 
     def check(self) -> None:
@@ -609,9 +645,9 @@ class Map(MutableMapping[Any, Any]):
 
     def events(self) -> list[Event]:
         """The newest structural events of the kinds that `events=` says, oldest first, at most `event_capacity`. O(events)."""
-        cap = lib.gm_map_events(self._handle, ffi.NULL, 0, ffi.NULL)
+        cap = ensure(lib.gm_map_events(self._handle, ffi.NULL, 0, ffi.NULL))
         room = ffi.new("gm_event[]", cap)
-        n = min(cap, lib.gm_map_events(self._handle, room, cap, ffi.NULL))
+        n = min(cap, ensure(lib.gm_map_events(self._handle, room, cap, ffi.NULL)))
         return [Event(EVENTS[e.kind], e.at_ns, e.op, e.n, e.took_ns, e.from_B, e.to_B) for e in room[0:n]]
 
     def draw(self) -> str:
@@ -619,11 +655,12 @@ class Map(MutableMapping[Any, Any]):
         return _inspect.draw(self)
 
     def freeze_growth(self, at: int | None = None) -> None:
-        """Holds the evacuation mark at old bucket `at` (None: where it is; before a growth: at 0), so that no growth ends.
+        """Holds the evacuation mark at old bucket `at` (None: where it is, and later growths at 0), so that no growth ends by
+        itself.
 
         Writes still evacuate the bucket they need. `evacuate` moves on by hand, `thaw_growth` lets it run again.
         """
-        if at is not None and at < 0:
+        if at is not None and not 0 <= at < 2**63:
             raise BadValue(f"at: an old bucket's number expected, not {at}")
         ensure(lib.gm_map_freeze(self._handle, -1 if at is None else at))
 
@@ -633,8 +670,8 @@ class Map(MutableMapping[Any, Any]):
 
     def evacuate(self, n: int = 1) -> int:
         """Evacuates the old bucket at the mark, n times or until the growth ends, frozen or not; returns `nevacuate`."""
-        if n < 0:
-            raise BadValue(f"n must not be negative: {n}")
+        if not 0 <= n < 2**63:
+            raise BadValue(f"n must be from 0 to 2**63 - 1: {n}")
         ensure(lib.gm_map_evacuate(self._handle, n))
         return self.header.nevacuate
 
@@ -650,8 +687,18 @@ def _python(a: Array) -> list[Any]:
     return [v.tobytes() for v in a] if a.dtype.kind == "V" else a.tolist()
 
 
-def _rebuild(key: str, elem: str, hasher: str, keys: Array, elems: Array) -> Map:
-    """Unpickles a Map: the same kinds, hasher and entries, with a seed of its own."""
-    m = Map(key, elem, hint=len(keys), hasher=hasher)
-    m._fill(keys, elems)
+def _overlap(out: Array, keep: object) -> bool:
+    """Whether an output array lies over the keys that are still to be looked up."""
+    sources = (keep.data, keep.offsets) if isinstance(keep, Strings) else (keep,)
+    return any(isinstance(a, np.ndarray) and np.may_share_memory(out, a) for a in sources)
+
+
+def _copied(keep: Any) -> Any:
+    return Strings(keep.offsets.copy(), keep.data.copy()) if isinstance(keep, Strings) else keep.copy()
+
+
+def _rebuild(cls: type[Map], key: str, elem: str, hasher: str, events: tuple[str, int]) -> Map:
+    """Unpickles a Map: the same kinds, hasher and (in its state) entries, with a seed of its own."""
+    m = cls.__new__(cls)
+    Map.__init__(m, key, elem, hasher=hasher, events=events[0], event_capacity=events[1])
     return m

@@ -188,7 +188,7 @@ class VectorMap:
         return status == OK, self._out(self.elem, self._elem_out) if status == OK else None
 
     def clear(self) -> None:
-        ensure(lib.gm_map_clear(self.map))
+        ensure(lib.gm_map_clear(self.map, ffi.NULL, 0, ffi.NULL))
 
     def fill(self, first: int, n: int) -> None:
         """The `fill` operation: integers first .. first+n-1, each with the first bytes of its own 8 as elem."""

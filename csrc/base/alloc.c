@@ -38,13 +38,13 @@ struct gm_faulty {
 static void *faulty_zalloc(void *ctx, size_t size)
 {
     gm_faulty *f = ctx;
-    uint64_t nth = atomic_fetch_add_explicit(&f->calls, 1, memory_order_relaxed) + 1;
+    uint64_t nth = gm_add_rlx(&f->calls, 1) + 1;
     if (nth >= gm_load_rlx(&f->fail_from) && nth < gm_load_rlx(&f->fail_until))
         return NULL;
     void *p = calloc(1, size);
     if (p) {
-        atomic_fetch_add_explicit(&f->live_blocks, 1, memory_order_relaxed);
-        atomic_fetch_add_explicit(&f->live_bytes, size, memory_order_relaxed);
+        gm_add_rlx(&f->live_blocks, 1);
+        gm_add_rlx(&f->live_bytes, size);
     }
     return p;
 }
@@ -52,8 +52,8 @@ static void *faulty_zalloc(void *ctx, size_t size)
 static void faulty_release(void *ctx, void *p, size_t size)
 {
     gm_faulty *f = ctx;
-    atomic_fetch_sub_explicit(&f->live_blocks, 1, memory_order_relaxed);
-    atomic_fetch_sub_explicit(&f->live_bytes, size, memory_order_relaxed);
+    gm_sub_rlx(&f->live_blocks, 1);
+    gm_sub_rlx(&f->live_bytes, size);
     free(p);
 }
 

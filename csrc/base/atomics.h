@@ -1,6 +1,7 @@
 /* atomics.h: C11 atomics under short names that state their order.
  *
- * Every word that two threads may touch is accessed through these names and no other way, so that one place can turn each
+ * Every word that two threads may touch at once is accessed through these names and no other way (where the guard of
+ * map/api.c excludes writers, inspection reads plainly), so that one place can turn each
  * access into a scheduling point or a counted event. The suffix is the order: _rlx, _acq, _rel, _acq_rel. At the place of
  * use a comment names the access it pairs with; the arguments themselves stand in the header of map/hmap.h.
  *
@@ -24,6 +25,11 @@
 #define gm_or_rlx(p, v) atomic_fetch_or_explicit(p, v, memory_order_relaxed)
 #define gm_add_acq(p, v) atomic_fetch_add_explicit(p, v, memory_order_acquire)
 #define gm_sub_rel(p, v) atomic_fetch_sub_explicit(p, v, memory_order_release)
+#define gm_add_rlx(p, v) atomic_fetch_add_explicit(p, v, memory_order_relaxed)
+#define gm_sub_rlx(p, v) atomic_fetch_sub_explicit(p, v, memory_order_relaxed)
+#define gm_sub_acq_rel(p, v) atomic_fetch_sub_explicit(p, v, memory_order_acq_rel)
+#define gm_and_rel(p, v) atomic_fetch_and_explicit(p, v, memory_order_release)
+#define gm_swap_acq(p, v) atomic_exchange_explicit(p, v, memory_order_acquire)
 #define gm_cas_acq(p, expected, v)                                                                                             \
     atomic_compare_exchange_strong_explicit(p, expected, v, memory_order_acquire, memory_order_relaxed)
 

@@ -1,20 +1,27 @@
 /* rng.c: random numbers, drawn or played back.
  *
  * xoshiro256** (Blackman and Vigna, "Scrambled linear pseudorandom number generators", 2018), its state filled by
- * splitmix64 as its authors advise, so that any seed, zero too, gives a good state. One generator per map: nothing is
- * shared, and a seed fixes every random choice of a map.
+ * splitmix64 as its authors advise, so that any seed, zero too, gives a good state. It makes what is made once or by one
+ * thread: key schedules, key streams.
+ *
+ * A map's own draws come from splitmix64 over a counter, since readers draw too (where an iteration starts, the hash of a
+ * NaN) and may overlap: an atomic addition (relaxed: the number is all that is exchanged) gives each its own. A seed still
+ * fixes every random choice of a map that one thread uses.
  *
  * `gm_script` plays back numbers that a real map drew, one queue for each purpose. A draw without a number gives 0 and is
  * counted, a number without a draw stays and is counted: a replay that draws too much or too little is found out.
  */
 #include "base/rng.h"
 
+#include "base/atomics.h"
+
 #include <stdlib.h>
 #include <string.h>
 
-static uint64_t splitmix64(uint64_t *state)
+#define GOLDEN UINT64_C(0x9E3779B97F4A7C15)
+
+static uint64_t mixed(uint64_t z)
 {
-    uint64_t z = (*state += UINT64_C(0x9E3779B97F4A7C15));
     z = (z ^ (z >> 30)) * UINT64_C(0xBF58476D1CE4E5B9);
     z = (z ^ (z >> 27)) * UINT64_C(0x94D049BB133111EB);
     return z ^ (z >> 31);
@@ -23,7 +30,7 @@ static uint64_t splitmix64(uint64_t *state)
 void gm_xoshiro_seed(gm_xoshiro *x, uint64_t seed)
 {
     for (int i = 0; i < 4; i++)
-        x->s[i] = splitmix64(&seed);
+        x->s[i] = mixed(seed += GOLDEN);
 }
 
 static uint64_t rotl(uint64_t v, int k)
@@ -43,15 +50,17 @@ uint64_t gm_xoshiro_next(gm_xoshiro *x)
     return result;
 }
 
-static uint64_t xoshiro_draw(void *ctx, int purpose)
+static uint64_t counter_draw(void *ctx, int purpose)
 {
+    gm_counter_rng *c = ctx;
     (void)purpose;
-    return gm_xoshiro_next(ctx);
+    return mixed(gm_add_rlx(&c->state, GOLDEN) + GOLDEN);
 }
 
-gm_rng gm_xoshiro_rng(gm_xoshiro *x)
+gm_rng gm_counter_rng_of(gm_counter_rng *c, uint64_t seed)
 {
-    return (gm_rng){xoshiro_draw, x};
+    gm_store_rlx(&c->state, seed);
+    return (gm_rng){counter_draw, c};
 }
 
 typedef struct queue {

@@ -120,6 +120,7 @@ int gm_replay(gm_map *m, const gm_replay_config *c, gm_hist *const *hists, gm_re
         if (status == GM_MISS && c->ops[i] == GM_T_GET && c->fill)
             status = perform(m, &r, GM_T_FILL, c->timed, hists, stats);
     }
+    m->op = 0;
     gm_leave_write(m);
     return status < 0 ? status : GM_OK;
 }

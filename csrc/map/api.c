@@ -40,7 +40,7 @@ int gm_enter_write(gm_map *m)
 /* Readers that came and are about to step back may have added to the word: only the writer's bit is taken off. */
 void gm_leave_write(gm_map *m)
 {
-    atomic_fetch_and_explicit(&m->guard, ~guardWriter, memory_order_release);
+    gm_and_rel(&m->guard, ~guardWriter);
 }
 
 static bool batchable(const gm_map *m)
@@ -87,15 +87,27 @@ int gm_map_delete(gm_map *m, const void *key, size_t len, void *old_elem)
     return status;
 }
 
-int gm_map_clear(gm_map *m)
+int gm_map_clear(gm_map *m, uint64_t *refs, uint64_t cap, uint64_t *n)
 {
+    if (refs && m->t.elem_kind != GM_REF)
+        return GM_E_ARGUMENT;
     int status = gm_enter_write(m);
     if (status != GM_OK)
         return status;
-    if (gm_load_rlx(&m->h.count) != 0)
+    uint64_t count = gm_load_rlx(&m->h.count);
+    if (n)
+        *n = count;
+    if (refs && count > cap) {
+        status = GM_MISS;
+    } else if (count > 0) {
+        if (refs)
+            gm_collect(m, NULL, NULL, refs, count);
         gm_clear(m);
+    }
+    if (status == GM_OK)
+        gm_collect_garbage(m, UINT32_MAX);
     gm_leave_write(m);
-    return GM_OK;
+    return status;
 }
 
 int gm_map_get_many(gm_map *m, const void *keys, const int64_t *offsets, size_t n, void *elems, uint8_t *found, size_t *done)
@@ -147,6 +159,7 @@ int gm_map_freeze(gm_map *m, int64_t at)
         return status;
     uint64_t mark = growing(m) ? gm_load_rlx(&m->h.nevacuate) : 0;
     m->extra.freeze_at = at == -2 ? UINT64_MAX : at == -1 || (uint64_t)at < mark ? mark : (uint64_t)at;
+    m->extra.freeze_next = at == -2 ? UINT64_MAX : at == -1 ? 0 : (uint64_t)at;
     gm_leave_write(m);
     return GM_OK;
 }
@@ -166,11 +179,6 @@ int gm_map_evacuate(gm_map *m, uint64_t n)
     }
     gm_leave_write(m);
     return status;
-}
-
-void gm_map_set_op(gm_map *m, uint64_t op)
-{
-    m->op = op;
 }
 
 uint64_t gm_map_hash(gm_map *m, const void *key, size_t len, uint32_t seed)

@@ -153,6 +153,7 @@ bmap *gm_newoverflow(gm_map *m, bmap *b)
     if (heap) {
         next = (bmap *)(gm_blocklist_pop(&m->extra.spare) + 1);
         m->extra.nspare--;
+        m->extra.nheap++;
     } else if (overflow(m, next) == NULL) {
         m->extra.nextOverflow = (bmap *)((unsigned char *)next + m->t.bucketsize);
     } else {
@@ -233,6 +234,7 @@ static void end_growth(gm_map *m)
     uint8_t B = gm_load_rlx(&m->h.B), flags = gm_load_rlx(&m->h.flags);
     gm_store_rel(&m->h.oldbuckets, NULL); /* readers turn to `buckets`, complete by now */
     gm_store_rel(&m->h.flags, (uint8_t)(flags & ~sameSizeGrow));
+    m->extra.freeze_at = m->extra.freeze_next;
     gm_retire(m, old);
     gm_event_push(m, GM_EV_GROW_END, gm_load_rlx(&m->h.count), 0, (uint8_t)(flags & sameSizeGrow ? B : B - 1), B);
 }
@@ -289,10 +291,13 @@ static void retire_everything(gm_map *m)
 {
     bmap *buckets = gm_load_rlx(&m->h.buckets), *old = gm_load_rlx(&m->h.oldbuckets);
     uint64_t nold = old ? noldbuckets(m) : 0;
+    if (!old && m->extra.nheap == 0 && gm_load_rlx(&m->h.count) == 0)
+        return; /* nothing hangs on the array: no need to walk a large one */
     gm_store_rel(&m->h.oldbuckets, NULL);
     retire_chains(m, old, nold, m->extra.nold);
     gm_retire(m, old);
     retire_chains(m, buckets, (uint64_t)1 << gm_load_rlx(&m->h.B), m->extra.nbuckets);
+    m->extra.nheap = 0;
 }
 
 void gm_reset_hash0(gm_map *m)
@@ -310,6 +315,7 @@ void gm_clear(gm_map *m)
     if (growing(m))
         gm_event_push(m, GM_EV_GROW_DROP, gm_load_rlx(&m->h.count), 0, 0, gm_load_rlx(&m->h.B));
     retire_everything(m);
+    m->extra.freeze_at = m->extra.freeze_next;
     gm_store_rel(&m->h.flags, (uint8_t)(gm_load_rlx(&m->h.flags) & ~sameSizeGrow));
     gm_store_rlx(&m->h.nevacuate, 0);
     gm_store_rlx(&m->h.clearSeq, gm_load_rlx(&m->h.clearSeq) + 1);
@@ -354,13 +360,14 @@ static bool set_type(maptype *t, const gm_config *c)
 
 static void set_hash(gm_map *m, const gm_config *c)
 {
-    gm_xoshiro_seed(&m->own_rng, c->seed);
+    gm_xoshiro keys;
+    gm_xoshiro_seed(&keys, c->seed);
     for (int i = 0; i < 16; i++) {
-        uint64_t w = gm_xoshiro_next(&m->own_rng);
+        uint64_t w = gm_xoshiro_next(&keys);
         memcpy(m->hk.aeskeysched + 8 * i, &w, 8);
     }
     for (int i = 0; i < 4; i++)
-        m->hk.hashkey[i] = gm_xoshiro_next(&m->own_rng);
+        m->hk.hashkey[i] = gm_xoshiro_next(&keys);
     if (c->aeskeysched)
         memcpy(m->hk.aeskeysched, c->aeskeysched, sizeof m->hk.aeskeysched);
     if (c->hashkey)
@@ -407,13 +414,13 @@ int gm_map_new(const gm_config *c, gm_map **out)
     m->alloc = alloc;
     m->t = t;
     m->h.extra = &m->extra;
-    m->extra.freeze_at = UINT64_MAX;
+    m->extra.freeze_at = m->extra.freeze_next = UINT64_MAX;
     m->clock = c->clock ? *c->clock : (gm_clock){default_now_ns, NULL};
     gm_store_rlx(&m->refs, 1);
     gm_ring_init(&m->events, c->events);
     m->event_kinds = !c->events ? 0 : c->event_kinds ? c->event_kinds : UINT32_MAX;
     set_hash(m, c);
-    m->rng = c->rng ? *c->rng : gm_xoshiro_rng(&m->own_rng);
+    m->rng = c->rng ? *c->rng : gm_counter_rng_of(&m->own_rng, c->seed);
     gm_store_rlx(&m->h.hash0, c->hash0 ? *c->hash0 : (uint32_t)m->rng.draw(m->rng.ctx, GM_DRAW_HASH0));
     int status = presize(m, c->hint);
     if (status != GM_OK)
@@ -432,7 +439,7 @@ static void free_list(gm_map *m, blocklist *l)
 /* Drops one reference: the handle's, or an iterator's. The last one frees; acq_rel orders all uses before that. */
 void gm_map_free(gm_map *m)
 {
-    if (!m || atomic_fetch_sub_explicit(&m->refs, 1, memory_order_acq_rel) != 1)
+    if (!m || gm_sub_acq_rel(&m->refs, 1) != 1)
         return;
     retire_everything(m);
     gm_mem_free(m, gm_load_rlx(&m->h.buckets));

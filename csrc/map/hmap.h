@@ -113,8 +113,10 @@ struct mapextra {
     blocklist garbage; /* to be freed */
     _Atomic uint64_t open_iters;
     bool defer_all;
-    uint64_t freeze_at; /* the evacuation mark stops here; UINT64_MAX: it runs */
-    uint64_t bytes;     /* live, headers included */
+    uint64_t freeze_at;   /* the evacuation mark of this growth stops here; UINT64_MAX: it runs */
+    uint64_t freeze_next; /* the same for the growths to come */
+    uint64_t nheap;       /* overflow buckets from the heap in live chains */
+    uint64_t bytes;       /* live, headers included */
 };
 
 typedef struct gm_key_batch {
@@ -149,7 +151,7 @@ struct gm_map {
     gm_clock clock;
     gm_ring events;
     uint32_t event_kinds; /* bit k: kind k is wanted */
-    gm_xoshiro own_rng;
+    gm_counter_rng own_rng;
     _Atomic uint32_t refs; /* the handle and each iterator */
 };
 
@@ -175,6 +177,7 @@ int gm_first_bucket(gm_map *m);
 void gm_settle_emptyRest(gm_map *m, bmap *first, bmap *b, unsigned cell);
 void gm_reset_hash0(gm_map *m);
 void gm_clear(gm_map *m);
+void gm_collect(gm_map *m, void *keys, int64_t *offsets, void *elems, uint64_t n); /* inspect.c */
 void gm_event_push(gm_map *m, int kind, uint64_t n, uint64_t took_ns, uint8_t from_B, uint8_t to_B);
 extern const gm_path *const gm_paths[4][2]; /* [path][compiled for AES-NI], paths.c */
 

@@ -1,6 +1,7 @@
 /* inspect.c: a look inside: header, layout, chains, events, and the byte string that the digests are over.
  *
- * Nothing here changes a map; the functions take the reader's side of the guard, where a mixture could be seen otherwise.
+ * Nothing here changes a map. The functions take the reader's side of the guard; addresses that gm_map_chain gives out hold
+ * only while their user keeps it too (gm_map_pin).
  *
  * THE DIGEST is defined in vectors/FORMAT.md: two byte strings over the whole state, `raw` with what deleted and evacuated
  * cells leave behind, `log` without. They are hashed by the caller. Writing goes through a sink that counts every byte and
@@ -12,11 +13,8 @@
 #include "map/elems.h"
 #include "map/hmap.h"
 
-int gm_map_header(gm_map *m, gm_header *out)
+static void read_header(gm_map *m, gm_header *out)
 {
-    int status = gm_enter_read(m);
-    if (status != GM_OK)
-        return status;
     *out = (gm_header){
         .count = gm_load_rlx(&m->h.count),
         .flags = gm_load_rlx(&m->h.flags),
@@ -35,6 +33,14 @@ int gm_map_header(gm_map *m, gm_header *out)
     if (m->extra.nextOverflow)
         out->next_prealloc =
             preallocIndex(m, gm_load_rlx(&m->h.buckets), bucketMask(out->B) + 1, m->extra.nbuckets, m->extra.nextOverflow);
+}
+
+int gm_map_header(gm_map *m, gm_header *out)
+{
+    int status = gm_enter_read(m);
+    if (status != GM_OK)
+        return status;
+    read_header(m, out);
     gm_leave_read(m);
     return GM_OK;
 }
@@ -61,10 +67,11 @@ static array array_of(const gm_map *m, int old)
     return buckets ? (array){buckets, bucketMask(gm_load_rlx(&m->h.B)) + 1, m->extra.nbuckets} : (array){0};
 }
 
-size_t gm_map_chain(gm_map *m, uint64_t i, int old, const uint8_t **buckets, int64_t *prealloc, size_t cap)
+int64_t gm_map_chain(gm_map *m, uint64_t i, int old, const uint8_t **buckets, int64_t *prealloc, size_t cap)
 {
-    if (gm_enter_read(m) != GM_OK)
-        return 0;
+    int status = gm_enter_read(m);
+    if (status != GM_OK)
+        return status;
     array a = array_of(m, old);
     size_t n = 0;
     for (bmap *b = i < a.regular ? bucketAt(m, a.buckets, i) : NULL; b; b = overflow(m, b), n++) {
@@ -74,13 +81,14 @@ size_t gm_map_chain(gm_map *m, uint64_t i, int old, const uint8_t **buckets, int
         prealloc[n] = n == 0 ? -2 : preallocIndex(m, a.buckets, a.regular, a.total, b);
     }
     gm_leave_read(m);
-    return n;
+    return (int64_t)n;
 }
 
-size_t gm_map_chain_lengths(gm_map *m, uint64_t *counts, size_t cap)
+int64_t gm_map_chain_lengths(gm_map *m, uint64_t *counts, size_t cap)
 {
-    if (cap == 0 || gm_enter_read(m) != GM_OK)
-        return 0;
+    int status = cap ? gm_enter_read(m) : GM_E_ARGUMENT;
+    if (status != GM_OK)
+        return status;
     array a = array_of(m, 0);
     size_t longest = 0;
     for (uint64_t i = 0; i < a.regular; i++) {
@@ -91,27 +99,29 @@ size_t gm_map_chain_lengths(gm_map *m, uint64_t *counts, size_t cap)
         longest = n > longest ? n : longest;
     }
     gm_leave_read(m);
-    return longest;
+    return (int64_t)longest;
 }
 
-size_t gm_map_evacuated(gm_map *m, uint8_t *done, size_t cap)
+int64_t gm_map_evacuated(gm_map *m, uint8_t *done, size_t cap)
 {
-    if (gm_enter_read(m) != GM_OK)
-        return 0;
+    int status = gm_enter_read(m);
+    if (status != GM_OK)
+        return status;
     array a = array_of(m, 1);
     for (uint64_t i = 0; i < a.regular && i < cap; i++)
         done[i] = evacuated(bucketAt(m, a.buckets, i));
     gm_leave_read(m);
-    return a.regular;
+    return (int64_t)a.regular;
 }
 
-size_t gm_map_events(gm_map *m, gm_event *out, size_t cap, uint64_t *dropped)
+int64_t gm_map_events(gm_map *m, gm_event *out, size_t cap, uint64_t *dropped)
 {
-    if (gm_enter_read(m) != GM_OK)
-        return 0;
+    int status = gm_enter_read(m);
+    if (status != GM_OK)
+        return status;
     size_t n = gm_ring_read(&m->events, out, cap, dropped);
     gm_leave_read(m);
-    return n;
+    return (int64_t)n;
 }
 
 /* ------------------------------------------------------------------ the whole map */
@@ -138,16 +148,6 @@ static void add_key_bytes(gm_map *m, bmap *b, void *ctx)
             *(uint64_t *)ctx += keyany_of_slot(m, keySlot(m, b, i)).n;
 }
 
-uint64_t gm_map_key_bytes(gm_map *m)
-{
-    uint64_t n = 0;
-    if (gm_enter_read(m) != GM_OK)
-        return 0;
-    each_bucket(m, add_key_bytes, &n);
-    gm_leave_read(m);
-    return n;
-}
-
 typedef struct collector {
     unsigned char *keys, *elems;
     int64_t *offsets, end;
@@ -172,17 +172,40 @@ static void collect_bucket(gm_map *m, bmap *b, void *ctx)
     }
 }
 
-int gm_map_collect(gm_map *m, void *keys, int64_t *offsets, void *elems, uint64_t n)
+/* The first n entries; the caller has seen to it that there is room. */
+void gm_collect(gm_map *m, void *keys, int64_t *offsets, void *elems, uint64_t n)
 {
-    int status = gm_enter_read(m);
-    if (status != GM_OK)
-        return status;
     collector c = {.keys = keys, .elems = elems, .offsets = offsets, .limit = n};
     if (offsets)
         offsets[0] = 0;
     each_bucket(m, collect_bucket, &c);
+}
+
+int gm_map_collect(gm_map *m, void *keys, int64_t *offsets, void *elems, uint64_t *n, uint64_t *key_bytes)
+{
+    int status = gm_enter_read(m);
+    if (status != GM_OK)
+        return status;
+    uint64_t count = gm_load_rlx(&m->h.count), bytes = 0;
+    if (m->t.key_kind == GM_STRING)
+        each_bucket(m, add_key_bytes, &bytes);
+    bool fits = count == *n && bytes == *key_bytes;
+    if (fits)
+        gm_collect(m, keys, offsets, elems, count);
+    *n = count;
+    *key_bytes = bytes;
     gm_leave_read(m);
-    return c.n == n ? GM_OK : GM_E_ARGUMENT;
+    return fits ? GM_OK : GM_MISS;
+}
+
+int gm_map_pin(gm_map *m)
+{
+    return gm_enter_read(m);
+}
+
+void gm_map_unpin(gm_map *m)
+{
+    gm_leave_read(m);
 }
 
 /* ------------------------------------------------------------------ the digests' byte string */
@@ -302,17 +325,19 @@ static void put_old_chains(const gm_map *m, sink *s, array a, bool raw)
     }
 }
 
-size_t gm_map_serialise(gm_map *m, int raw, uint8_t *buf, size_t cap)
+int64_t gm_map_serialise(gm_map *m, int raw, uint8_t *buf, size_t cap)
 {
     sink s = {buf, 0, buf ? cap : 0};
     gm_header h;
-    if (gm_map_header(m, &h) != GM_OK || gm_enter_read(m) != GM_OK)
-        return 0;
+    int status = gm_enter_read(m);
+    if (status != GM_OK)
+        return status;
+    read_header(m, &h);
     put_header(&s, &h, raw);
     array now = array_of(m, 0);
     for (uint64_t i = 0; i < now.regular; i++)
         put_chain(m, &s, now, i, raw);
     put_old_chains(m, &s, array_of(m, 1), raw);
     gm_leave_read(m);
-    return s.n;
+    return (int64_t)s.n;
 }

@@ -11,10 +11,13 @@
  *   I3  A cell that was evacuated after the iteration began, or any cell once clear() has run, is stale: its key is looked up
  *       in the live map and yielded as it is there, or not at all. An evacuated NaN cannot be looked up, nor deleted or
  *       changed: it is yielded as it stands.
+ *       (Two growths to the same size after its start, the iterator flags are gone and evacuation wipes old buckets under
+ *       it: it then misses keys, in Go too. A wiped slot that is a pointer is passed over; Go would fault on it.)
  *   I4  Each key present throughout is yielded exactly once; one added meanwhile may or may not be; one deleted before it is
  *       reached is not. (After clear() and reinsertion a key can come twice, as in Go.)
  *   I5  At the end only `wrapped` changes; all other fields keep the values of the last step.
  *   I6  Both iterator flags are set at the start and stay until a growth.
+ *   I7  One step at a time: a second thread that finds one under way is refused.
  *
  * An open iterator keeps retired memory alive (M1 in memory.c) until it comes to its end or is freed.
  */
@@ -35,8 +38,9 @@ typedef struct hiter {
 struct gm_iter {
     gm_map *m;
     hiter it;
-    bool live; /* set up on a map that was not empty */
-    bool open; /* counted in open_iters */
+    bool live;            /* set up on a map that was not empty */
+    bool open;            /* counted in open_iters */
+    _Atomic uint8_t busy; /* a step is under way (I7) */
 };
 
 int gm_iter_new(gm_map *m, gm_iter **out)
@@ -45,7 +49,7 @@ int gm_iter_new(gm_map *m, gm_iter **out)
     if (!*out)
         return GM_E_NOMEM;
     (*out)->m = m;
-    atomic_fetch_add_explicit(&m->refs, 1, memory_order_relaxed); /* the caller's own reference keeps the map alive */
+    gm_add_rlx(&m->refs, 1); /* the caller's own reference keeps the map alive */
     return GM_OK;
 }
 
@@ -127,6 +131,8 @@ static bool try_cell(gm_map *m, hiter *it, const cursor *at, unsigned cell, void
     if (top <= emptyOne || top == evacuatedEmpty)
         return false;
     const void *slot = keySlot(m, b, cell);
+    if (m->t.key_indirect && !gm_slot_ptr(slot))
+        return false; /* wiped under us, see I3 */
     bool reflexive = cell_is_reflexive(m, slot);
     if (belongs_elsewhere(m, it, at, slot, top, reflexive))
         return false;
@@ -169,22 +175,37 @@ static int mapiternext(gm_map *m, hiter *it, void *key, void *elem)
 
 /* ------------------------------------------------------------------ the functions of gomap.h */
 
-int gm_iter_next(gm_iter *it, void *key, void *elem)
+/* The guard's reader side and the iterator itself, or neither. Acquire pairs with leave_iter's release. */
+static bool enter_iter(gm_iter *it)
 {
-    if (!it->live || !it->open)
-        return GM_END;
-    if (gm_enter_read(it->m) != GM_OK)
-        return GM_E_ITERATE;
-    int status = mapiternext(it->m, &it->it, key, elem);
+    if (gm_swap_acq(&it->busy, 1))
+        return false;
+    if (gm_enter_read(it->m) == GM_OK)
+        return true;
+    gm_store_rel(&it->busy, 0);
+    return false;
+}
+
+static int leave_iter(gm_iter *it, int status)
+{
     gm_leave_read(it->m);
     if (status == GM_END)
         close_iter(it);
+    gm_store_rel(&it->busy, 0);
     return status;
+}
+
+int gm_iter_next(gm_iter *it, void *key, void *elem)
+{
+    if (!enter_iter(it))
+        return GM_E_ITERATE;
+    return leave_iter(it, it->live && it->open ? mapiternext(it->m, &it->it, key, elem) : GM_END);
 }
 
 static void mapiterinit(gm_map *m, hiter *it, uint64_t start, uint8_t offset)
 {
-    *it = (hiter){.buckets = gm_load_acq(&m->h.buckets), .B = gm_load_rlx(&m->h.B), .clearSeq = gm_load_rlx(&m->h.clearSeq)};
+    uint8_t B = gm_load_acq(&m->h.B); /* before the array (O2) */
+    *it = (hiter){.B = B, .buckets = gm_load_acq(&m->h.buckets), .clearSeq = gm_load_rlx(&m->h.clearSeq)};
     it->startBucket = it->bucket = start & bucketMask(it->B);
     it->offset = offset & (bucketCnt - 1);
     uint8_t both = iterator | oldIterator;
@@ -192,32 +213,26 @@ static void mapiterinit(gm_map *m, hiter *it, uint64_t start, uint8_t offset)
         gm_or_rlx(&m->h.flags, both);
 }
 
-int gm_iter_init(gm_iter *it, int64_t start, int offset, void *key, void *elem)
+static int begin(gm_iter *it, int64_t start, int offset, void *key, void *elem)
 {
     gm_map *m = it->m;
-    if (start < -1 || offset < 0 || offset >= bucketCnt)
-        return GM_E_ARGUMENT;
-    if (gm_enter_read(m) != GM_OK)
-        return GM_E_ITERATE;
-    int status = GM_END;
     uint8_t B = gm_load_rlx(&m->h.B);
-    if (start > (int64_t)bucketMask(B)) {
-        status = GM_E_ARGUMENT;
-    } else {
-        close_iter(it);
-        it->live = gm_load_rlx(&m->h.count) != 0;
-        if (it->live) {
-            uint64_t r = start < 0 ? m->rng.draw(m->rng.ctx, GM_DRAW_ITER) : (uint64_t)start;
-            mapiterinit(m, &it->it, r, (uint8_t)(start < 0 ? r >> B : (uint64_t)offset));
-            it->open = true;
-            gm_add_acq(&m->extra.open_iters, 1);
-            status = mapiternext(m, &it->it, key, elem);
-        }
-    }
-    gm_leave_read(m);
-    if (status == GM_END)
-        close_iter(it);
-    return status;
+    if (start < -1 || start > (int64_t)bucketMask(B) || offset < -1 || offset >= bucketCnt)
+        return GM_E_ARGUMENT;
+    close_iter(it);
+    it->live = gm_load_rlx(&m->h.count) != 0;
+    if (!it->live)
+        return GM_END;
+    uint64_t r = start < 0 || offset < 0 ? m->rng.draw(m->rng.ctx, GM_DRAW_ITER) : 0;
+    mapiterinit(m, &it->it, start < 0 ? r : (uint64_t)start, (uint8_t)(offset < 0 ? r >> B : (uint64_t)offset));
+    it->open = true;
+    gm_add_acq(&m->extra.open_iters, 1);
+    return mapiternext(m, &it->it, key, elem);
+}
+
+int gm_iter_init(gm_iter *it, int64_t start, int offset, void *key, void *elem)
+{
+    return enter_iter(it) ? leave_iter(it, begin(it, start, offset, key, elem)) : GM_E_ITERATE;
 }
 
 int gm_iter_fields(gm_iter *it, int64_t *fields)

@@ -239,6 +239,8 @@ static inline uint64_t keyany_hash_any(gm_map *m, keyany_t k, uint32_t seed)
 {
     unsigned char own[maxKeyBytes];
     const void *p = k.p;
+    if (!k.p && m->t.key_indirect) /* wiped by a racing delete */
+        return 0;
     if (k.n <= sizeof own && m->t.key_kind != GM_STRING) {
         gm_shared_load(own, k.p, k.n);
         p = own;

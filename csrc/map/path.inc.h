@@ -130,8 +130,6 @@ PATH_FN inline int P(insert)(gm_map *m, K(t) k, uint8_t top, P(place) at, const 
     gm_elem_fill(m, elemSlot(m, at.free, at.free_cell), elem, elem_len, elem_block);
     setTophash(at.free, at.free_cell, top); /* publishes the cell (O1) */
     gm_store_rlx(&m->h.count, gm_load_rlx(&m->h.count) + 1);
-    if (gm_unlikely(gm_pending(m)))
-        gm_collect_garbage(m, 4);
     return GM_OK;
 }
 
@@ -159,9 +157,11 @@ PATH_FN inline int P(put)(gm_map *m, K(t) k, uint64_t hash, const void *elem, si
     }
 }
 
-/* Clears hashWriting; a write that finds it cleared already was not alone (G4). */
+/* Clears hashWriting; a write that finds it cleared already was not alone (G4). Every write gives some memory back. */
 PATH_FN inline int P(end_write)(gm_map *m, int status)
 {
+    if (gm_unlikely(gm_pending(m)))
+        gm_collect_garbage(m, 4);
     uint8_t flags = gm_load_rlx(&m->h.flags);
     if (gm_unlikely(!(flags & hashWriting)))
         return GM_E_WRITES;
@@ -200,8 +200,6 @@ PATH_FN inline int P(remove)(gm_map *m, K(t) k, uint64_t hash, void *old_elem)
     gm_store_rlx(&m->h.count, count);
     if (gm_unlikely(count == 0))
         gm_reset_hash0(m);
-    if (gm_unlikely(gm_pending(m)))
-        gm_collect_garbage(m, 4);
     return GM_OK;
 }
 
@@ -274,8 +272,10 @@ PATH_FN void P(let_go_chain)(gm_map *m, bmap *first, uint64_t newbit)
 {
     bmap *old = gm_load_rlx(&m->h.oldbuckets);
     for (bmap *b = overflow(m, first); b; b = overflow(m, b))
-        if (preallocIndex(m, old, newbit, m->extra.nold, b) < 0)
+        if (preallocIndex(m, old, newbit, m->extra.nold, b) < 0) {
+            m->extra.nheap--;
             gm_retire(m, b);
+        }
     if (m->t.bucket_pointers && !(gm_load_rlx(&m->h.flags) & oldIterator)) {
         unsigned char *p = (unsigned char *)first;
         for (size_t at = bucketCnt; at < m->t.bucketsize; at += 8)

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from gomap._core import ffi, lib
-from gomap.errors import BadValue, raise_status
+from gomap.errors import BadValue, ensure, raise_status
 from gomap.kinds import Strings
 from gomap.lab.machine import this_machine
 from gomap.lab.traces import TraceData
@@ -210,7 +210,7 @@ class _Run:
 
 def _chains(m: Map) -> dict[str, int]:
     counts = ffi.new("uint64_t[64]")
-    longest = lib.gm_map_chain_lengths(m._handle, counts, 64)
+    longest = ensure(lib.gm_map_chain_lengths(m._handle, counts, 64))
     names = [str(i + 1) for i in range(64)]
     if longest > 64:
         names[63] = "64 or more"

@@ -223,3 +223,51 @@ def test_to_arrays_in_the_middle_of_a_growth() -> None:
     assert m.header.growing
     keys, elems = m.to_arrays()
     assert dict(zip(keys.tolist(), elems.tolist(), strict=True)) == dict(zip(words, range(300), strict=True))
+
+
+def test_generators_are_read_once() -> None:
+    f = Map("float64", "none")
+    f.assign_many(x for x in [1, 2.5, 3])
+    assert set(f) == {1.0, 2.5, 3.0}
+    assert f.contains_many(x for x in [1, 2, 3]).tolist() == [True, False, True]
+    with pytest.raises(OverflowError):
+        f.contains_many(x for x in [1.0, 2**60 + 1])
+    with pytest.raises(TypeError):
+        Map().delete_many(x for x in [1, 2.5])
+
+
+def test_out_may_lie_over_the_keys() -> None:
+    m = Map()
+    m.assign_many([1, 2], [10, 20])
+    a = np.array([1, 2, 3])
+    assert m.get_many(a, out=a) is a
+    assert a.tolist() == [10, 20, 0]
+    s = Map("str", "int64")
+    s.assign_many(["a", "b"], [1, 2])
+    offsets = np.array([0, 1, 2])
+    room = offsets[:2]
+    assert s.get_many(Strings(offsets, b"ab"), out=room).tolist() == [1, 2]
+
+
+def test_offsets_that_wrap_around_are_refused() -> None:
+    with pytest.raises(ValueError, match="decrease"):
+        Strings(np.array([0, 2**63 - 1, -2, 5]), b"hello")
+    with pytest.raises(ValueError, match="within"):
+        Strings(np.array([0, 2**63 + 1], np.uint64), b"hello")
+
+
+def test_strings_are_checked_when_they_are_used() -> None:
+    m, offsets = Map("str", "int64"), np.array([0, 5])
+    strings = Strings(offsets, b"hello")
+    offsets[1] = 10**12
+    with pytest.raises(ValueError, match="within"):
+        m.contains_many(strings)
+    with pytest.raises(AttributeError):
+        strings.offsets = np.array([0, 50])  # type: ignore[misc]
+
+
+def test_masked_and_structured_arrays_are_refused() -> None:
+    with pytest.raises(TypeError, match="masked"):
+        Map().contains_many(np.ma.masked_array([1, 2], mask=[True, False]))
+    with pytest.raises(TypeError, match="structured"):
+        Map("bytes8").contains_many(np.zeros(2, [("a", "i4"), ("b", "i4")]))

@@ -36,6 +36,10 @@ def beside(work: Callable[[], object], act: Callable[[], object]) -> set[str]:
         (lambda m: m.get_many([1]), "concurrent map read and map write"),
         (lambda m: m.header, "concurrent map read and map write"),
         (lambda m: m.check(), "concurrent map read and map write"),
+        (lambda m: m.digest(), "concurrent map read and map write"),
+        (lambda m: m.events(), "concurrent map read and map write"),
+        (lambda m: m.chain(0), "concurrent map read and map write"),
+        (lambda m: m.to_arrays(), "concurrent map read and map write"),
         (lambda m: m.__setitem__(-1, 1), "concurrent map writes"),
         (lambda m: m.pop(-1, None), "concurrent map writes"),
         (lambda m: m.clear(), "concurrent map writes"),
@@ -81,3 +85,92 @@ def test_readers_may_overlap() -> None:
     m = Map()
     m.assign_many(BATCH, BATCH)
     assert beside(lambda: m.get_many(BATCH), lambda: (m[5], m.get_many([1, 2]), m.iterator().next())) == set()
+
+
+def test_one_iterator_in_two_threads() -> None:
+    m = Map()
+    m.assign_many(range(200_000), range(200_000))
+    it, keep = m.iterator(), m.iterator()
+    keep.next()
+    seen: list[int] = []
+
+    def walk() -> None:
+        while True:
+            try:
+                step = it.next()
+            except ConcurrentMisuse as e:
+                sentences.add(str(e))
+                continue
+            if step is None:
+                return
+            seen.append(step[0])
+
+    sentences: set[str] = set()
+    threads = [threading.Thread(target=walk) for _ in range(2)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert sentences <= {"concurrent map iteration and map write"}
+    m.clear()
+    assert keep.next() is None
+
+
+def test_whole_maps_beside_a_writer_of_long_keys() -> None:
+    """to_arrays is whole or refused, whatever another thread puts in between its parts."""
+    m = Map("str", "int64")
+    for i in range(50):
+        m[f"k{i}"] = i
+    stop = threading.Event()
+
+    def work() -> None:
+        n = 0
+        while not stop.is_set():
+            n += 1
+            with contextlib.suppress(ConcurrentMisuse):
+                m["L" * 5000 + str(n % 7)] = -1
+            with contextlib.suppress(ConcurrentMisuse):
+                m.pop("L" * 5000 + str(n % 7), None)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    whole = 0
+    for _ in range(1500):
+        with contextlib.suppress(ConcurrentMisuse):
+            keys, elems = m.to_arrays()
+            entries = dict(zip(keys.tolist(), elems.tolist(), strict=True))
+            assert {k: v for k, v in entries.items() if v >= 0} == {f"k{i}": i for i in range(50)}
+            m.chain(0)
+            whole += 1
+    stop.set()
+    thread.join()
+    assert whole > 0
+    m.check()
+
+
+def test_an_object_is_never_another_key_s() -> None:
+    m = Map("int64", "object")
+    m[1] = ("one", 0)
+    stop = threading.Event()
+
+    def work() -> None:
+        n = 0
+        while not stop.is_set():
+            n += 1
+            with contextlib.suppress(ConcurrentMisuse):
+                m[1] = ("one", n)
+            with contextlib.suppress(ConcurrentMisuse):
+                m[2 + n % 5] = ("other", n)
+            if n % 100 == 0:
+                with contextlib.suppress(ConcurrentMisuse):
+                    m.clear()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    for _ in range(20_000):
+        with contextlib.suppress(ConcurrentMisuse):
+            assert m.get(1, ("one",))[0] == "one"
+    stop.set()
+    thread.join()
+    assert len(m) == len(m._objects.slots)
+    assert all(m[k] is not None for k in list(m))

@@ -81,6 +81,13 @@ CASES: list[tuple[str, Callable[[], Any], type[Exception], str]] = [
     ("start bucket", lambda: Map(hint=100).iterator(16, 0).next(), ValueError, "below 2**B = 16"),
     ("offset", lambda: Map().iterator(0, 8), ValueError, "0 to 7"),
     ("negative start", lambda: Map().iterator(-1, 0), ValueError, "-1"),
+    ("bucket beyond 64 bits", lambda: Map().chain(2**64), ValueError, str(2**64)),
+    ("freeze beyond 63 bits", lambda: Map().freeze_growth(2**63), ValueError, str(2**63)),
+    ("evacuate beyond 63 bits", lambda: Map().evacuate(2**64), ValueError, str(2**64)),
+    ("text capacity", lambda: Map(event_capacity="x"), ValueError, "'x'"),
+    ("list hasher", lambda: Map(hasher=[]), ValueError, "[]"),
+    ("text as string data", lambda: Strings([0, 1], "a"), TypeError, "str"),
+    ("huge start bucket", lambda: Map(hint=100).iterator(2**70, 0).next(), ValueError, str(2**70)),
     ("negative freeze", lambda: Map().freeze_growth(-1), ValueError, "-1"),
     ("negative evacuate", lambda: Map().evacuate(-1), ValueError, "-1"),
 ]
