@@ -1,6 +1,6 @@
 """gomap: Go's map, taken apart and put on real CPU cores under Python's control."""
 
-from importlib.metadata import version as _version
+from typing import TYPE_CHECKING
 
 from gomap.errors import (
     BadValue,
@@ -38,4 +38,14 @@ __all__ = [
     "WrongType",
 ]
 
-__version__ = _version("gomap")
+if TYPE_CHECKING:
+    __version__: str
+else:
+
+    def __getattr__(name: str) -> str:
+        """`__version__`, read when it is asked for: importlib.metadata takes as long to import as all of this."""
+        if name == "__version__":
+            from importlib.metadata import version
+
+            return version("gomap")
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -152,19 +152,18 @@ class IntKind(Kind):
         self.ctype = ffi.typeof(f"{name}_t *")
         info = np.iinfo(name)
         self.low, self.high = int(info.min), int(info.max)
-        self.signed = self.low < 0
+        self._pack = struct.Struct({"int32": "<i", "uint32": "<I", "int64": "<q"}[name]).pack
 
     def pack(self, value: Any) -> bytes:
-        if type(value) is not int:
-            try:
-                value = operator.index(value)
-            except TypeError:
-                raise self.wrong(value) from None
         try:
-            content: bytes = value.to_bytes(self.c_size, "little", signed=self.signed)
-            return content
-        except OverflowError:
-            raise self._outside(value) from None
+            return self._pack(value)  # takes what has __index__, refuses floats
+        except struct.error:
+            pass
+        try:
+            whole = operator.index(value)
+        except TypeError:
+            raise self.wrong(value) from None
+        raise self._outside(whole)
 
     def _outside(self, value: int) -> OutOfRange:
         return OutOfRange(f"{value} does not fit {self.name}, {self.low} to {self.high}")
