@@ -119,7 +119,7 @@ def _as_array(values: Any) -> tuple[Array, Sequence[Any] | None]:
         raise WrongType("a masked array has no value where it is masked; fill or compress it first")
     if isinstance(values, np.ndarray):
         return values, values.tolist() if values.dtype.kind == "O" else None
-    if isinstance(values, (str, bytes)):
+    if isinstance(values, (str, bytes, Strings)):
         raise WrongType(f"many values expected, not one {type(values).__name__}")
     try:
         return np.asarray(memoryview(values)), None
@@ -127,13 +127,20 @@ def _as_array(values: Any) -> tuple[Array, Sequence[Any] | None]:
         pass
     if hasattr(values, "__array__"):
         return _as_array(np.asarray(values))
-    items = values if isinstance(values, (list, tuple)) else list(values)
+    items = _items(values)
     if not items:
         return np.empty(0, np.int64), None
     try:
         return np.array(items), items
     except (ValueError, OverflowError):
         return _objects(items), items
+
+
+def _items(values: Any) -> Sequence[Any]:
+    """What an iterable yields, read once."""
+    if isinstance(values, (str, bytes)) or not isinstance(values, Iterable):
+        raise WrongType(f"many values expected, not one {type(values).__name__}")
+    return values if isinstance(values, (list, tuple)) else list(values)
 
 
 def _objects(items: Sequence[Any]) -> Array:
@@ -225,7 +232,8 @@ class FloatKind(Kind):
         if a.dtype.kind not in "iub":
             raise WrongType(f"{self.name} expected, not an array of {a.dtype}")
         converted = a.astype(self.dtype)
-        if converted.size and not all(int(c) == int(v) for c, v in zip(converted.tolist(), a.tolist(), strict=True)):
+        large = a.dtype.itemsize == 8 and a.size > 0 and not -(2**53) <= int(a.min()) <= int(a.max()) <= 2**53
+        if large and not all(int(c) == v for c, v in zip(converted.tolist(), a.tolist(), strict=True)):
             raise OutOfRange("an integer of the array is not exactly a float64")
         return converted
 
@@ -260,8 +268,6 @@ class StrKind(Kind):
         return Batch(ffi.from_buffer("char[]", strings.data), offsets, len(strings), strings)
 
     def _strings(self, values: Any) -> Strings:
-        if isinstance(values, (str, bytes)):
-            raise WrongType(f"many strings expected, not one {type(values).__name__}")
         if isinstance(values, np.ndarray):
             _one_dimension(values, self.name)
             if values.dtype.kind not in "UTSO" and values.size:
@@ -269,7 +275,7 @@ class StrKind(Kind):
             if values.dtype.kind == "S":
                 return _joined(values.tolist())
             values = values.tolist()
-        items = values if isinstance(values, (list, tuple)) else list(values)
+        items = _items(values)
         try:
             text = "".join(items)
         except TypeError:
@@ -316,10 +322,10 @@ class BytesKind(Kind):
         return bytes(ffi.buffer(memory, self.c_size))
 
     def array(self, values: Any) -> Array:
+        if isinstance(values, (bytearray, memoryview)):
+            values = np.asarray(values)
         if not isinstance(values, np.ndarray) or values.dtype.kind == "O":
-            if isinstance(values, (str, bytes)):
-                raise WrongType(f"many {self.name} expected, not one {type(values).__name__}")
-            return np.frombuffer(b"".join(map(self.pack, values)), self.void)
+            return np.frombuffer(b"".join(map(self.pack, _items(values))), self.void)
         if isinstance(values, np.ma.MaskedArray) or values.dtype.names is not None:
             raise WrongType(f"{self.name} expected, not a masked or structured array")
         if values.dtype == np.uint8 and values.ndim == 2 and values.shape[1] == self.c_size:

@@ -390,7 +390,7 @@ class Map(MutableMapping[Any, Any]):
         batch = self._key.batch(keys)
         done = ffi.new("size_t *")
         if self._objects is not None:
-            self._assign_objects(batch, list(elems), done)
+            self._assign_objects(batch, self._object_elems(elems), done)
             return
         if self._elem.name == "none":
             if elems is not None and any(e is not None for e in elems):
@@ -403,6 +403,12 @@ class Map(MutableMapping[Any, Any]):
         if values.n != batch.n:
             raise BadValue(f"as many elems as keys expected: {batch.n} keys, {values.n} elems")
         ensure(lib.gm_map_assign_many(self._handle, batch.data, batch.offsets, batch.n, values.data, ffi.NULL, done))
+
+    @staticmethod
+    def _object_elems(elems: Any) -> list[Any]:
+        if not isinstance(elems, Iterable):
+            raise WrongType(f"many elems expected, not one {type(elems).__name__}")
+        return list(elems)
 
     def _assign_objects(self, batch: Batch, elems: list[Any], done: Any) -> None:
         objects = self._objects

@@ -271,3 +271,23 @@ def test_masked_and_structured_arrays_are_refused() -> None:
         Map().contains_many(np.ma.masked_array([1, 2], mask=[True, False]))
     with pytest.raises(TypeError, match="structured"):
         Map("bytes8").contains_many(np.zeros(2, [("a", "i4"), ("b", "i4")]))
+
+
+def test_offsets_changed_since_they_were_accepted_are_refused() -> None:
+    m = Map("str", "int64")
+    m.assign_many(["a", "b", "c"], [1, 2, 3])
+    offsets = np.array([0, 1, 2])
+    strings = Strings(offsets, b"ab")
+    assert m.get_many(strings).tolist() == [1, 2]
+    offsets[1:] = 10**12, 2 * 10**12
+    for call in (m.get_many, m.contains_many, m.delete_many):
+        with pytest.raises(ValueError, match="offsets"):
+            call(strings)
+    with pytest.raises(ValueError, match="offsets"):
+        m.assign_many(strings, [1, 2])
+
+
+def test_memory_views_of_byte_arrays() -> None:
+    m = Map("bytes9", "none")
+    m.assign_many(memoryview(np.zeros((2, 9), np.uint8)))
+    assert list(m) == [bytes(9)]

@@ -236,3 +236,25 @@ def test_a_large_empty_map_is_freed_without_a_walk() -> None:
     m = Map(hint=10_000_000)  # its pages are never touched
     assert m.header.memory > 10_000_000 * 16
     del m
+
+
+def test_a_drawing_says_which_half_an_entry_went_to() -> None:
+    m = growing_map()
+    m.evacuate(1)
+    old, _, new = m.draw().partition("new\n")
+    lines = old.splitlines()
+    halves = [line.split("|")[1].split() for line in new.splitlines()]
+    drawn = next(line for line in lines if line.split("|")[0].strip() == "0" and "|" in line).split("|")[1].split()
+    for letter, bucket in (("X", 0), ("Y", 4)):
+        assert drawn.count(letter) == sum(cell.isdigit() for cell in halves[bucket])
+
+
+def test_a_large_drawing_says_how_much_is_left_out() -> None:
+    assert "  1,984 more buckets" in Map(hint=10_000).draw()
+
+
+def test_inspect_command_shows_the_growth_that_was_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["inspect", "--keys", "60", "--grow-at", "9"]) == 0
+    assert "Before insert 9\n" in capsys.readouterr().out
+    assert main(["inspect", "--keys", "60", "--grow-at", "10"]) == 0
+    assert "Before insert 14\n" in capsys.readouterr().out

@@ -327,3 +327,35 @@ def test_longdouble_keys_are_exact_or_refused() -> None:
     if np.finfo(np.longdouble).nmant > 52:
         with pytest.raises(OverflowError):
             m[np.longdouble("0.1")] = 1
+
+
+def test_nan_entries_go_into_other_maps() -> None:
+    m = Map("float64", "int64")
+    m[math.nan], m[math.nan], m[2.0] = 1, 2, 3
+    into = Map("float64", "int64")
+    into.update(m)
+    for other in (into, Map("float64", "int64") | m, {} | m):
+        assert sorted(other.values()) == [1, 2, 3]
+    into |= into
+    assert sorted(into.values()) == [1, 1, 2, 2, 3]
+    into.check()
+    words = Map("str", "int64")
+    words.update({"a": 1}, b=2)
+    words.update([("c", 3)])
+    assert words == {"a": 1, "b": 2, "c": 3}
+
+
+@pytest.mark.parametrize("hasher", ["aes", "memhash"])
+def test_copies_keep_the_hasher(hasher: str) -> None:
+    m = Map(hasher=hasher, seed=1)
+    m[1] = 2
+    assert all(f"'{hasher}'" in repr(other.__reduce__()) for other in (m, m.copy(), pickle.loads(pickle.dumps(m))))
+
+
+def test_the_raw_digest_sees_what_a_deletion_leaves_behind() -> None:
+    one, other = Map(seed=1), Map(seed=1)
+    one[1] = other[1] = 0
+    one[5], other[6] = 0, 0
+    del one[5], other[6]
+    assert one.digest(raw=False) == other.digest(raw=False)
+    assert one.digest() != other.digest()
