@@ -231,7 +231,6 @@ const gm_rng *gm_script_rng(gm_script *s);
 int gm_script_push(gm_script *s, int purpose, uint64_t value);
 uint64_t gm_script_left(gm_script *s);   /* numbers pushed and not drawn */
 uint64_t gm_script_missed(gm_script *s); /* draws that found no number (they got 0) */
-void gm_script_reset(gm_script *s);
 
 /* base/histogram.c: a log-linear histogram of nanoseconds with HdrHistogram's bucket layout. */
 typedef struct gm_hist gm_hist;

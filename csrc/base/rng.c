@@ -138,10 +138,3 @@ uint64_t gm_script_missed(gm_script *s)
 {
     return s->missed;
 }
-
-void gm_script_reset(gm_script *s)
-{
-    for (int i = 0; i < GM_DRAWS; i++)
-        s->q[i].head = s->q[i].tail = 0;
-    s->missed = 0;
-}
