@@ -9,7 +9,6 @@ Threads: a call holds the map while it runs. Calls that only read may overlap; a
 from __future__ import annotations
 
 import hashlib
-import itertools
 import operator
 import secrets
 from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, MutableMapping, ValuesView
@@ -36,6 +35,7 @@ from gomap.errors import (
 )
 from gomap.iterator import MapItems, MapIterator, MapValues
 from gomap.kinds import Batch, Kind, ObjectKind, Strings, StrKind, elem_kind, key_kind
+from gomap.objects import Objects
 
 __all__ = ["Event", "Header", "Map"]
 
@@ -92,38 +92,9 @@ class Event(NamedTuple):
     to_B: int
 
 
-class _Objects:
-    """The objects of a map with elem="object", under the numbers that the core holds for them.
-
-    A number is never used twice, and every access is one operation of a dict: a finalizer or another thread in between finds
-    a whole table, and a number that has just gone is missed, never another object's.
-    """
-
-    __slots__ = ("numbers", "slots")
-
-    def __init__(self) -> None:
-        self.slots: dict[int, Any] = {}
-        self.numbers = itertools.count(1)
-
-    def put(self, value: Any) -> int:
-        ref = next(self.numbers)
-        self.slots[ref] = value
-        return ref
-
-    def take(self, ref: int) -> Any:
-        return self.slots.pop(ref)
-
-    def now(self, ref: int, status: int) -> Any:
-        """The object of a number; the misuse that `status` stands for, if another thread has just let it go."""
-        try:
-            return self.slots[ref]
-        except KeyError:
-            raise_status(status)
-
-
-def _checked_hint(hint: object) -> int:
+def _checked_hint(hint: Any) -> int:
     try:
-        value = operator.index(hint)  # type: ignore[arg-type]
+        value = operator.index(hint)
     except TypeError:
         raise WrongType(f"hint: an integer expected, not {type(hint).__name__} {hint!r:.60}") from None
     if value < 0:
@@ -133,11 +104,11 @@ def _checked_hint(hint: object) -> int:
     return value
 
 
-def _checked_seed(seed: object) -> int:
+def _checked_seed(seed: Any) -> int:
     if seed is None:
         return secrets.randbits(64)
     try:
-        value = operator.index(seed)  # type: ignore[arg-type]
+        value = operator.index(seed)
     except TypeError:
         raise WrongType(f"seed: an integer or None expected, not {type(seed).__name__} {seed!r:.60}") from None
     if not 0 <= value < 2**64:
@@ -198,7 +169,7 @@ class Map(MutableMapping[Any, Any]):
         if not isinstance(event_capacity, int) or not 0 < event_capacity < 2**32:
             raise BadValue(f"event_capacity must be an integer from 1 to 2**32 - 1: {event_capacity!r}")
         self._hasher, self._events = hasher, (events, event_capacity)
-        self._objects = _Objects() if isinstance(self._elem, ObjectKind) else None
+        self._objects = Objects() if isinstance(self._elem, ObjectKind) else None
         self._pack, self._pack_elem = self._key.pack, self._elem.pack
         self._load, self._elem_type = self._elem.load, self._elem.ctype
         config = ffi.new("gm_config *")

@@ -74,7 +74,7 @@ MUTANTS = [
     Mutant("mark: no limit of 1,024", HMAP, "uint64_t stop = ++mark + 1024;", "uint64_t stop = ++mark + (1 << 30);"),
     Mutant("mark: skips nothing", HMAP, "while (mark < stop && evacuated(", "while (mark < stop && mark > stop && evacuated("),
     Mutant("nevacuate zeroed at the end", HMAP, "    gm_store_rlx(&m->h.nevacuate, mark);\n", "    gm_store_rlx(&m->h.nevacuate, mark == newbit ? 0 : mark);\n"),
-    Mutant("sameSizeGrow kept at the end", HMAP, "    gm_store_rel(&m->h.flags, (uint8_t)(flags & ~sameSizeGrow));\n    m->extra.freeze_at", "    m->extra.freeze_at"),
+    Mutant("sameSizeGrow kept at the end", HMAP, "    gm_store_rel(&m->h.flags, (uint8_t)(flags & ~sameSizeGrow)); /* pairs with find's acquire */\n    m->extra.freeze_at", "    m->extra.freeze_at"),
     Mutant("iterator: sets one flag only", ITER, "uint8_t both = iterator | oldIterator;", "uint8_t both = iterator;"),
     Mutant("growth keeps the iterator flags", HMAP, "flags &= (uint8_t) ~(iterator | oldIterator);", ""),
     Mutant("growth does not turn iterator to oldIterator", HMAP, "iterating ? flags | oldIterator : flags", "iterating ? flags : flags"),

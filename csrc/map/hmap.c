@@ -232,8 +232,8 @@ static void end_growth(gm_map *m)
 {
     bmap *old = gm_load_rlx(&m->h.oldbuckets);
     uint8_t B = gm_load_rlx(&m->h.B), flags = gm_load_rlx(&m->h.flags);
-    gm_store_rel(&m->h.oldbuckets, NULL); /* readers turn to `buckets`, complete by now */
-    gm_store_rel(&m->h.flags, (uint8_t)(flags & ~sameSizeGrow));
+    gm_store_rel(&m->h.oldbuckets, NULL);                        /* readers turn to `buckets`, complete by now */
+    gm_store_rel(&m->h.flags, (uint8_t)(flags & ~sameSizeGrow)); /* pairs with find's acquire */
     m->extra.freeze_at = m->extra.freeze_next;
     gm_retire(m, old);
     gm_event_push(m, GM_EV_GROW_END, gm_load_rlx(&m->h.count), 0, (uint8_t)(flags & sameSizeGrow ? B : B - 1), B);
@@ -292,8 +292,8 @@ static void retire_everything(gm_map *m)
     bmap *buckets = gm_load_rlx(&m->h.buckets), *old = gm_load_rlx(&m->h.oldbuckets);
     uint64_t nold = old ? noldbuckets(m) : 0;
     if (!old && m->extra.nheap == 0 && gm_load_rlx(&m->h.count) == 0)
-        return; /* nothing hangs on the array: no need to walk a large one */
-    gm_store_rel(&m->h.oldbuckets, NULL);
+        return;                           /* nothing hangs on the array: no need to walk a large one */
+    gm_store_rel(&m->h.oldbuckets, NULL); /* pairs with find's acquire */
     retire_chains(m, old, nold, m->extra.nold);
     gm_retire(m, old);
     retire_chains(m, buckets, (uint64_t)1 << gm_load_rlx(&m->h.B), m->extra.nbuckets);
@@ -316,7 +316,7 @@ void gm_clear(gm_map *m)
         gm_event_push(m, GM_EV_GROW_DROP, gm_load_rlx(&m->h.count), 0, 0, gm_load_rlx(&m->h.B));
     retire_everything(m);
     m->extra.freeze_at = m->extra.freeze_next;
-    gm_store_rel(&m->h.flags, (uint8_t)(gm_load_rlx(&m->h.flags) & ~sameSizeGrow));
+    gm_store_rel(&m->h.flags, (uint8_t)(gm_load_rlx(&m->h.flags) & ~sameSizeGrow)); /* pairs with find's acquire */
     gm_store_rlx(&m->h.nevacuate, 0);
     gm_store_rlx(&m->h.clearSeq, gm_load_rlx(&m->h.clearSeq) + 1);
     gm_store_rlx(&m->h.noverflow, 0);
@@ -391,7 +391,7 @@ static int presize(gm_map *m, uint64_t hint)
         return GM_E_NOMEM;
     m->extra.nbuckets = length;
     adopt_reserve(m, buckets, B);
-    gm_store_rel(&m->h.buckets, buckets);
+    gm_store_rel(&m->h.buckets, buckets); /* pairs with find's acquire */
     return GM_OK;
 }
 

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, Any, NamedTuple, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -104,7 +104,7 @@ def _open_zst(path: str) -> IO[bytes]:
     try:
         from compression import zstd
 
-        return zstd.open(path, "rb")  # type: ignore[no-any-return]
+        return cast("IO[bytes]", zstd.open(path, "rb"))
     except ImportError:
         pass
     try:

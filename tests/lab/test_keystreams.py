@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import hypothesis.strategies as st
 import numpy as np
@@ -155,6 +156,6 @@ def test_expm1(x: float) -> None:
         lambda: Uniform().draw(-1, 5),
     ],
 )
-def test_numbers_outside_their_range(make: object) -> None:
+def test_numbers_outside_their_range(make: Callable[[], object]) -> None:
     with pytest.raises(BadValue):
-        make()  # type: ignore[operator]
+        make()

@@ -29,7 +29,8 @@ def simulate(t: TraceData, fill: bool) -> tuple[Counter[str], Counter[str], dict
     done: Counter[str] = Counter()
     hits: Counter[str] = Counter()
     d: dict[Any, int] = {}
-    keys = t.keys.tolist()  # type: ignore[union-attr]
+    assert isinstance(t.keys, np.ndarray)
+    keys = t.keys.tolist()
     values = range(len(t)) if t.values is None else t.values.tolist()
     for key, op, value in zip(keys, t.ops.tolist(), values, strict=True):
         kind, there = KINDS[op], key in d
@@ -148,8 +149,9 @@ def test_a_trace_that_does_not_fit_together_is_refused() -> None:
         trace([1] * 10, [0] * 10, [1] * 9)
     with pytest.raises(BadValue, match="not 6"):
         trace([1], [6])
+    wrong: Any = np.zeros(1, np.int64)
     with pytest.raises(BadValue, match="uint8"):
-        TraceData("x", "csv", np.zeros(1, np.int64), np.zeros(1, np.int64), None, False)  # type: ignore[arg-type]
+        TraceData("x", "csv", np.zeros(1, np.int64), wrong, None, False)
 
 
 def test_string_keys_and_progress() -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,28 @@ def beside(work: Callable[[], object], act: Callable[[], object]) -> set[str]:
             refused.add(str(e))
     thread.join()
     return refused
+
+
+@contextlib.contextmanager
+def writing(writes: Sequence[Callable[[int], object]]) -> Iterator[None]:
+    """Another thread makes these writes, numbered, again and again, whether refused or not."""
+    stop = threading.Event()
+
+    def work() -> None:
+        for n in itertools.count(1):
+            if stop.is_set():
+                return
+            for write in writes:
+                with contextlib.suppress(ConcurrentMisuse):
+                    write(n)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
 
 
 @pytest.mark.parametrize(
@@ -121,29 +144,19 @@ def test_whole_maps_beside_a_writer_of_long_keys() -> None:
     m = Map("str", "int64")
     for i in range(50):
         m[f"k{i}"] = i
-    stop = threading.Event()
-
-    def work() -> None:
-        n = 0
-        while not stop.is_set():
-            n += 1
-            with contextlib.suppress(ConcurrentMisuse):
-                m["L" * 5000 + str(n % 7)] = -1
-            with contextlib.suppress(ConcurrentMisuse):
-                m.pop("L" * 5000 + str(n % 7), None)
-
-    thread = threading.Thread(target=work)
-    thread.start()
     whole = 0
-    for _ in range(1500):
-        with contextlib.suppress(ConcurrentMisuse):
-            keys, elems = m.to_arrays()
-            entries = dict(zip(keys.tolist(), elems.tolist(), strict=True))
-            assert {k: v for k, v in entries.items() if v >= 0} == {f"k{i}": i for i in range(50)}
-            m.chain(0)
-            whole += 1
-    stop.set()
-    thread.join()
+    writes = [
+        lambda n: m.__setitem__("L" * 5000 + str(n % 7), -1),
+        lambda n: m.pop("L" * 5000 + str(n % 7), None),
+    ]
+    with writing(writes):
+        for _ in range(1500):
+            with contextlib.suppress(ConcurrentMisuse):
+                keys, elems = m.to_arrays()
+                entries = dict(zip(keys.tolist(), elems.tolist(), strict=True))
+                assert {k: v for k, v in entries.items() if v >= 0} == {f"k{i}": i for i in range(50)}
+                m.chain(0)
+                whole += 1
     assert whole > 0
     m.check()
 
@@ -151,26 +164,14 @@ def test_whole_maps_beside_a_writer_of_long_keys() -> None:
 def test_an_object_is_never_another_key_s() -> None:
     m = Map("int64", "object")
     m[1] = ("one", 0)
-    stop = threading.Event()
-
-    def work() -> None:
-        n = 0
-        while not stop.is_set():
-            n += 1
+    writes = [
+        lambda n: m.__setitem__(1, ("one", n)),
+        lambda n: m.__setitem__(2 + n % 5, ("other", n)),
+        lambda n: m.clear() if n % 100 == 0 else None,
+    ]
+    with writing(writes):
+        for _ in range(20_000):
             with contextlib.suppress(ConcurrentMisuse):
-                m[1] = ("one", n)
-            with contextlib.suppress(ConcurrentMisuse):
-                m[2 + n % 5] = ("other", n)
-            if n % 100 == 0:
-                with contextlib.suppress(ConcurrentMisuse):
-                    m.clear()
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    for _ in range(20_000):
-        with contextlib.suppress(ConcurrentMisuse):
-            assert m.get(1, ("one",))[0] == "one"
-    stop.set()
-    thread.join()
+                assert m.get(1, ("one",))[0] == "one"
     assert len(m) == len(m._objects.slots)
     assert all(m[k] is not None for k in list(m))

@@ -11,8 +11,8 @@ import pytest
 from gomap import Map
 
 
-def filled(n: int, **kinds: object) -> Map:
-    m = Map(seed=11, **kinds)  # type: ignore[arg-type]
+def filled(n: int) -> Map:
+    m = Map(seed=11)
     m.assign_many(range(n), range(n))
     return m
 
