@@ -32,7 +32,9 @@ enum gm_status {
     GM_E_WRITES = -3,     /* "concurrent map writes" */
     GM_E_ITERATE = -4,    /* "concurrent map iteration and map write" */
     GM_E_ARGUMENT = -5,   /* an argument outside its documented range */
-    GM_E_CORRUPT = -6     /* gm_map_check found a broken invariant */
+    GM_E_CORRUPT = -6,    /* gm_map_check found a broken invariant */
+    GM_E_THREAD = -7,     /* the system gives no more threads */
+    GM_E_PIN = -8         /* a thread may not run on the CPU that it was told to */
 };
 
 enum gm_kind {
@@ -213,13 +215,14 @@ int gm_map_freeze(gm_map *m, int64_t at);
 int gm_map_evacuate(gm_map *m, uint64_t n);
 int gm_cpu_has_aes(void);
 
-/* For tests: an allocator that counts and can be told to fail, and a generator that plays back given numbers. */
+/* For tests: an allocator that counts and can be told to fail or to stall, and a generator that plays back given numbers. */
 typedef struct gm_faulty gm_faulty;
 gm_faulty *gm_faulty_new(void);
 void gm_faulty_free(gm_faulty *f);
 const gm_alloc *gm_faulty_alloc(gm_faulty *f);
 void gm_faulty_arm(gm_faulty *f, uint64_t nth,
                    uint64_t times); /* from the nth allocation from now on (1: the next), `times` fail; 0: none */
+void gm_faulty_stall(gm_faulty *f, uint64_t nth, uint64_t ns); /* the nth allocation from now on sleeps first; 0: none */
 uint64_t gm_faulty_calls(gm_faulty *f);
 uint64_t gm_faulty_live_blocks(gm_faulty *f);
 uint64_t gm_faulty_live_bytes(gm_faulty *f);
@@ -244,18 +247,25 @@ double gm_hist_mean(const gm_hist *h);
 uint64_t gm_hist_percentile(const gm_hist *h, double percent);
 size_t gm_hist_counts(const gm_hist *h, uint64_t *values, uint64_t *counts, size_t cap); /* non-empty buckets, ascending */
 
-/* lab/replay.c: a trace driven through one map, every operation timed. */
-enum gm_trace_op {
-    GM_T_GET = 0, /* get; with fill, a miss is followed by an assign (counted as GM_T_FILL) */
-    GM_T_ASSIGN = 1,
-    GM_T_DELETE = 2,
-    GM_T_ADD = 3,     /* assign if absent (memcached add) */
-    GM_T_REPLACE = 4, /* assign if present (replace, cas, append, prepend) */
-    GM_T_INCR = 5,    /* add the value if present (incr; decr with a negative value) */
-    GM_T_FILL = 6,    /* never in a trace: the assign that follows a missed get */
-    GM_T_OPS = 7
+/* lab/ops.c: what an operation of the laboratory does to a map. */
+enum gm_op {
+    GM_OP_GET = 0, /* in a trace with fill, a miss is followed by an assign (counted as GM_OP_FILL) */
+    GM_OP_ASSIGN = 1,
+    GM_OP_DELETE = 2,
+    GM_OP_LOAD_OR_STORE = 3, /* assign if absent (memcached add) */
+    GM_OP_REPLACE = 4,       /* assign if present (replace, cas, append, prepend) */
+    GM_OP_INCR = 5,          /* add the value if present (incr; decr with a negative value) */
+    GM_OP_FILL = 6,          /* the assign that follows a missed get */
+    GM_OP_TRACE_OPS = 7,     /* codes below GM_OP_FILL may stand in a trace */
+    GM_OP_GET_MISS = 7,      /* get of a key that never was in the map */
+    GM_OP_ASSIGN_NEW = 8,    /* assign of a key that never was in the map */
+    GM_OP_ITERATE = 9,       /* a range over up to so many entries, begun at random */
+    GM_OP_LEN = 10,
+    GM_OP_ADD = 11, /* m[k] += 1 */
+    GM_OPS = 12
 };
 
+/* lab/replay.c: a trace driven through one map, every operation timed. */
 typedef struct gm_replay_config {
     const uint8_t *ops;     /* n of them */
     const void *keys;       /* as for gm_map_get_many */
@@ -273,7 +283,7 @@ typedef struct gm_replay_stats {
     uint64_t total_ns;
 } gm_replay_stats;
 
-/* Adds to *stats and hists[GM_T_OPS]; the map must have int64 elems. Stops at the first error. */
+/* Adds to *stats and hists[GM_OP_TRACE_OPS]; the map must have int64 elems. Stops at the first error. */
 int gm_replay(gm_map *m, const gm_replay_config *config, gm_hist *const *hists, gm_replay_stats *stats);
 uint64_t gm_clock_cost_ns(void); /* median cost of one reading of the default clock, measured now */
 
@@ -300,6 +310,130 @@ gm_stream *gm_stream_new(const gm_stream_config *c); /* NULL: no memory, or a nu
 void gm_stream_free(gm_stream *s);
 void gm_stream_draw(gm_stream *s, int64_t *out, size_t count);
 void gm_stream_grow(gm_stream *s, uint64_t n); /* from now on over n keys */
+
+/* base/probe.h: what the time of an operation went to. */
+enum gm_cause {
+    GM_CAUSE_REST = 0,
+    GM_CAUSE_ARRAY_ALLOCATION = 1,  /* a bucket array: allocation and zeroing */
+    GM_CAUSE_EVACUATION = 2,        /* the old bucket that the write needs */
+    GM_CAUSE_SECOND_EVACUATION = 3, /* the one that is next in line */
+    GM_CAUSE_OVERFLOW_WALK = 4,     /* beyond a chain's first bucket */
+    GM_CAUSE_ALLOCATION = 5,        /* an overflow bucket, a string, a box */
+    GM_CAUSE_RECLAMATION = 6,       /* giving memory back */
+    GM_CAUSE_LOCK_WAIT = 7,
+    GM_CAUSE_RETRY = 8,
+    GM_CAUSE_BACKLOG = 9,    /* open loop: the thread was still busy with earlier operations */
+    GM_CAUSE_PREEMPTED = 10, /* the system did not run the thread */
+    GM_CAUSE_PAGE_FAULT = 11,
+    GM_CAUSES = 12
+};
+
+/* How threads are made; `body` is run with `arg`. start: GM_OK or GM_E_THREAD. */
+typedef uint64_t gm_thread;
+typedef struct gm_spawner {
+    int (*start)(void *ctx, void *(*body)(void *), void *arg, gm_thread *out);
+    void (*join)(void *ctx, gm_thread t);
+    void *ctx;
+} gm_spawner;
+
+/* lab/engine.c: a workload run by native threads. The design is told there. */
+typedef struct gm_trace {
+    const uint8_t *ops;     /* n codes; NULL: by the group's mix */
+    const void *keys;       /* as for gm_map_get_many */
+    const int64_t *offsets; /* NULL for fixed-size keys */
+    const int64_t *values;  /* n of them, or NULL: the operation's number */
+    uint64_t n;             /* threads take turns; after the last comes the first */
+    int fill;               /* a missed get is followed by an assign */
+} gm_trace;
+
+typedef struct gm_group {
+    uint32_t threads;
+    double mix[12];        /* percent by enum gm_op, together 100 */
+    gm_stream_config keys; /* its n and seed are not looked at */
+    const gm_trace *trace; /* instead, or NULL */
+    double rate;           /* operations a second, all threads of the group together; 0: closed loop */
+    int poisson;           /* 1: at random instants, 0: evenly spaced */
+    const int32_t *cpus;   /* one for each thread, or NULL: not pinned */
+    uint64_t scan;         /* entries that GM_OP_ITERATE visits; 0: all */
+} gm_group;
+
+typedef struct gm_run_config {
+    const gm_group *groups;
+    uint32_t ngroups;
+    int variant;              /* enum gm_variant_id */
+    void *target;             /* what that variant operates on: a gm_map * */
+    uint64_t size;            /* keys 0 .. size-1 are put into it first */
+    uint64_t keyspace;        /* streams draw from keys 0 .. keyspace-1 */
+    uint64_t ops, warmup_ops; /* of all threads together, or */
+    uint64_t duration_ns, warmup_ns;
+    uint64_t seed;
+    uint32_t every;            /* time every n-th operation; 0: none */
+    int attribution;           /* 1: charge time to causes */
+    int os_clock;              /* 1: the operating system's clock even if the CPU has one */
+    uint64_t slow_ns;          /* an operation that takes longer is looked at for preemption and page faults */
+    uint32_t slowest;          /* how many of the slowest operations are kept */
+    uint32_t intervals;        /* how many intervals of the time line are kept */
+    const gm_alloc *alloc;     /* NULL: the C library's */
+    const gm_spawner *spawner; /* NULL: POSIX threads */
+} gm_run_config;
+
+enum gm_variant_id {
+    GM_VARIANT_EMPTY = 0, /* does nothing: what the engine itself costs */
+    GM_VARIANT_PLAIN = 1,
+    GM_VARIANTS = 2
+};
+
+typedef struct gm_run_totals {
+    uint64_t done[12], hits[12]; /* by enum gm_op; hits: found their key */
+    uint64_t errors[9];          /* by the negative status */
+    uint64_t start_ns;           /* CLOCK_MONOTONIC at the start of what was measured */
+    uint64_t elapsed_ns;         /* from there to the end of the last thread */
+    uint64_t behind_ns;          /* open loop: how far the latest thread was behind its schedule at the end */
+    uint64_t faults_ns;          /* what one page fault costs here, measured before the run */
+    uint64_t interval_ns;        /* of the time line */
+    uint64_t intervals;          /* of them in use */
+    uint32_t threads;
+    int interrupted;
+    int hardware_clock;
+    double ns_per_tick, drift_ppm;
+} gm_run_totals;
+
+typedef struct gm_thread_totals {
+    uint32_t group;
+    int32_t cpu; /* pinned to, or -1 */
+    uint64_t done, elapsed_ns, cpu_ns, voluntary, involuntary, faults;
+} gm_thread_totals;
+
+typedef struct gm_slow {
+    uint64_t at_ns; /* when it began, from the start of what was measured */
+    uint64_t latency_ns, service_ns;
+    uint64_t causes_ns[12]; /* add up to latency_ns */
+    uint32_t thread;
+    int32_t op;
+    int32_t growing_to; /* B of the growth in progress at its end, -1 if none */
+    uint32_t faults, preemptions;
+} gm_slow;
+
+typedef struct gm_interval {
+    uint64_t count, timed, max_ns, p99_ns;
+} gm_interval;
+
+typedef struct gm_run gm_run;
+int gm_run_new(const gm_run_config *c, gm_run **out); /* c and all it points to must stay until gm_run_free */
+int gm_run_go(gm_run *r);                             /* once; everything, from filling the map to joining the last thread */
+void gm_run_cancel(gm_run *r);                        /* from any thread, at any time */
+uint64_t gm_run_progress(gm_run *r);                  /* operations done so far; from any thread */
+void gm_run_free(gm_run *r);
+/* Of a run that is over. Histograms, causes: NULL or 0 for operations that were not timed. */
+void gm_run_totals_get(gm_run *r, gm_run_totals *out);
+void gm_run_thread_get(gm_run *r, uint32_t i, gm_thread_totals *out);
+gm_hist *gm_run_latency(gm_run *r, int op); /* from the intended start */
+gm_hist *gm_run_service(gm_run *r, int op); /* from the actual start; open loop only */
+/* Time by cause of operations by their latency: row i is of latencies from lows[i] up to lows[i + 1]; own and inherited have
+ * GM_CAUSES columns of nanoseconds. Returns the number of rows that are not empty; stores up to cap. */
+size_t gm_run_causes(gm_run *r, int op, uint64_t *lows, double *own, double *inherited, size_t cap);
+size_t gm_run_slowest(gm_run *r, gm_slow *out, size_t cap); /* slowest first */
+size_t gm_run_timeline(gm_run *r, gm_interval *out, size_t cap);
 
 /* base/portable_math.c, for its tests */
 double gm_log(double x);

@@ -56,6 +56,6 @@ ffi.set_source(
     depends=relative(list(CSRC.rglob("*.h"))),
     include_dirs=["csrc"],
     extra_compile_args=compile_flags(),
-    libraries=["m"],
+    libraries=["m", "pthread"],
     extra_link_args=link_flags(),
 )

@@ -1,4 +1,4 @@
-/* alloc.c: where memory comes from, and an allocator for tests that fails on command.
+/* alloc.c: where memory comes from, and an allocator for tests that fails, or stalls, on command.
  *
  * A map takes its memory through `gm_alloc`, two functions and a context, so that the heap model can supply it and tests
  * can refuse it. `gm_faulty` counts what is alive: a test that frees its map and finds a block left has found a leak. The
@@ -8,6 +8,7 @@
 #include "base/alloc.h"
 
 #include "base/atomics.h"
+#include "base/thread.h"
 
 #include <stdlib.h>
 
@@ -33,6 +34,7 @@ struct gm_faulty {
     gm_alloc alloc;
     _Atomic uint64_t calls, live_blocks, live_bytes;
     _Atomic uint64_t fail_from, fail_until; /* numbers of calls; [from, until) fail */
+    _Atomic uint64_t stall_at, stall_ns;    /* that call takes so much longer */
 };
 
 static void *faulty_zalloc(void *ctx, size_t size)
@@ -41,6 +43,8 @@ static void *faulty_zalloc(void *ctx, size_t size)
     uint64_t nth = gm_add_rlx(&f->calls, 1) + 1;
     if (nth >= gm_load_rlx(&f->fail_from) && nth < gm_load_rlx(&f->fail_until))
         return NULL;
+    if (nth == gm_load_rlx(&f->stall_at))
+        gm_nap_ns(gm_load_rlx(&f->stall_ns));
     void *p = calloc(1, size);
     if (p) {
         gm_add_rlx(&f->live_blocks, 1);
@@ -80,6 +84,12 @@ void gm_faulty_arm(gm_faulty *f, uint64_t nth, uint64_t times)
     uint64_t from = gm_load_rlx(&f->calls) + nth;
     gm_store_rlx(&f->fail_from, nth ? from : 0);
     gm_store_rlx(&f->fail_until, !nth ? 0 : times > UINT64_MAX - from ? UINT64_MAX : from + times);
+}
+
+void gm_faulty_stall(gm_faulty *f, uint64_t nth, uint64_t ns)
+{
+    gm_store_rlx(&f->stall_ns, ns);
+    gm_store_rlx(&f->stall_at, nth ? gm_load_rlx(&f->calls) + nth : 0);
 }
 
 uint64_t gm_faulty_calls(gm_faulty *f)

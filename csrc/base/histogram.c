@@ -13,33 +13,14 @@
  *   B2  A percentile is the highest value that its bucket cannot tell from the one asked for, at most the exact maximum.
  *   B3  Recording is a shift, a count of leading zeros and an increment: no branch on the value, no allocation.
  *
- * One writer; merging and reading happen when it is done.
+ * One writer; merging (gm_hist_add) and reading happen when it is done.
  */
-#include "gomap.h"
+#include "base/histogram.h"
+
+#include "base/alloc.h"
 
 #include <math.h>
-#include <stdlib.h>
-
-struct gm_hist {
-    uint64_t total, min, max;
-    double sum;
-    unsigned half_bits; /* log2(half) */
-    size_t len;
-    uint64_t counts[];
-};
-
-/* The octave of a value: 0 where buckets are one wide. */
-static unsigned octave(const gm_hist *h, uint64_t v)
-{
-    uint64_t floor = ((uint64_t)2 << h->half_bits) - 1;
-    return 64 - (unsigned)__builtin_clzll(v | floor) - (h->half_bits + 1);
-}
-
-static size_t index_of(const gm_hist *h, uint64_t v)
-{
-    unsigned k = octave(h, v);
-    return ((size_t)k << h->half_bits) + (size_t)(v >> k);
-}
+#include <string.h>
 
 /* The highest value that falls into bucket i. */
 static uint64_t highest_in(const gm_hist *h, size_t i)
@@ -52,39 +33,62 @@ static uint64_t highest_in(const gm_hist *h, size_t i)
     return ((sub + 1) << k) - 1;
 }
 
-gm_hist *gm_hist_new(int significant_digits, uint64_t highest)
+static size_t bytes_of(size_t len)
+{
+    return sizeof(gm_hist) + len * sizeof(uint64_t);
+}
+
+gm_hist *gm_hist_make(const gm_alloc *alloc, int significant_digits, uint64_t highest)
 {
     if (significant_digits < 1 || significant_digits > 5 || highest < 2 || highest > (UINT64_C(1) << 62))
         return NULL;
     uint64_t units = 1;
     for (int i = 0; i < significant_digits; i++)
         units *= 10;
-    gm_hist shape = {0};
+    gm_hist shape = {.alloc = *alloc, .min = UINT64_MAX};
     while (((uint64_t)1 << shape.half_bits) < units)
         shape.half_bits++;
-    shape.len = index_of(&shape, highest) + 2; /* one more for what lies above (B1) */
-    gm_hist *h = calloc(1, sizeof *h + shape.len * sizeof h->counts[0]);
-    if (h) {
-        h->half_bits = shape.half_bits;
-        h->len = shape.len;
-        h->min = UINT64_MAX;
-    }
+    shape.len = gm_hist_index(&shape, highest) + 2; /* one more for what lies above (B1) */
+    gm_hist *h = alloc->zalloc(alloc->ctx, bytes_of(shape.len));
+    if (h)
+        *h = shape;
     return h;
+}
+
+gm_hist *gm_hist_new(int significant_digits, uint64_t highest)
+{
+    gm_alloc alloc = gm_alloc_default();
+    return gm_hist_make(&alloc, significant_digits, highest);
 }
 
 void gm_hist_free(gm_hist *h)
 {
-    free(h);
+    if (!h)
+        return;
+    gm_alloc alloc = h->alloc;
+    alloc.release(alloc.ctx, h, bytes_of(h->len));
+}
+
+void gm_hist_reset(gm_hist *h)
+{
+    h->total = h->max = h->sum = 0;
+    h->min = UINT64_MAX;
+    memset(h->counts, 0, h->len * sizeof h->counts[0]);
+}
+
+void gm_hist_add(gm_hist *into, const gm_hist *from)
+{
+    for (size_t i = 0; i < into->len; i++)
+        into->counts[i] += from->counts[i];
+    into->total += from->total;
+    into->sum += from->sum;
+    into->min = from->min < into->min ? from->min : into->min;
+    into->max = from->max > into->max ? from->max : into->max;
 }
 
 void gm_hist_record(gm_hist *h, uint64_t value)
 {
-    size_t i = index_of(h, value);
-    h->counts[i < h->len ? i : h->len - 1]++; /* B1 */
-    h->total++;
-    h->sum += (double)value;
-    h->min = value < h->min ? value : h->min;
-    h->max = value > h->max ? value : h->max;
+    gm_hist_count(h, value);
 }
 
 uint64_t gm_hist_total(const gm_hist *h)
@@ -104,7 +108,7 @@ uint64_t gm_hist_min(const gm_hist *h)
 
 double gm_hist_mean(const gm_hist *h)
 {
-    return h->total ? h->sum / (double)h->total : 0;
+    return h->total ? (double)h->sum / (double)h->total : 0;
 }
 
 uint64_t gm_hist_percentile(const gm_hist *h, double percent)

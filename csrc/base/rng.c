@@ -33,21 +33,9 @@ void gm_xoshiro_seed(gm_xoshiro *x, uint64_t seed)
         x->s[i] = mixed(seed += GOLDEN);
 }
 
-static uint64_t rotl(uint64_t v, int k)
+uint64_t gm_seed_of(uint64_t seed, uint64_t part)
 {
-    return (v << k) | (v >> (64 - k));
-}
-
-uint64_t gm_xoshiro_next(gm_xoshiro *x)
-{
-    uint64_t *s = x->s, result = rotl(s[1] * 5, 7) * 9, t = s[1] << 17;
-    s[2] ^= s[0];
-    s[3] ^= s[1];
-    s[1] ^= s[2];
-    s[0] ^= s[3];
-    s[2] ^= t;
-    s[3] = rotl(s[3], 45);
-    return result;
+    return mixed(mixed(seed + GOLDEN) ^ mixed((part + 1) * GOLDEN));
 }
 
 static uint64_t counter_draw(void *ctx, int purpose)

@@ -5,6 +5,8 @@
 #include "base/rng.h"
 #include "gomap.h"
 
+#include <stdbool.h>
+
 typedef struct gm_zipf {
     double theta, h_first, h_last, accept; /* see keystream.c */
     uint64_t n;
@@ -20,6 +22,7 @@ struct gm_stream {
     uint64_t cursor; /* sequential: the next index */
 };
 
+bool gm_stream_init(gm_stream *s, const gm_stream_config *c); /* false: a number outside its range */
 uint64_t gm_stream_next(gm_stream *s);
 
 /* An exactly uniform index below n > 0: Lemire, "Fast random integer generation in an interval", 2019. */

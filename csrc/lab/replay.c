@@ -1,88 +1,26 @@
 /* replay.c: a recorded trace driven through one map, every operation timed.
  *
  * One thread, one loop over arrays that the caller parsed beforehand; the loop itself reads an operation code and a key and
- * calls through a table of one function per kind. Time is read before and after each operation (service time: there is no
- * waiting line with one thread), so what is reported contains one reading of the clock; gm_clock_cost_ns measures that.
+ * calls through a table of one function per kind (ops.c). Time is read before and after each operation (service time: there is
+ * no waiting line with one thread), so what is reported contains one reading of the clock; gm_clock_cost_ns measures that.
  *
  *   R1  The map's guard is held for the whole call: nobody else is inside.
  *   R2  Before operation i the map is told its number, so that every structural event can name the operation it befell.
- *   R3  A missed get that is filled counts as two operations, a GM_T_GET that missed and a GM_T_FILL, timed apart.
- *   R4  What memcached's commands do is reduced to what they do to a map: add stores if absent, replace (also cas, append,
- *       prepend) if present, incr and decr add to what is there. Values are int64, wrapping.
+ *   R3  A missed get that is filled counts as two operations, a GM_OP_GET that missed and a GM_OP_FILL, timed apart.
  */
 #include "base/clock.h"
+#include "lab/ops.h"
 #include "map/hmap.h"
 
 #include <stdlib.h>
 
-/* One operation as the table's functions see it. */
-typedef struct request {
-    const void *key;
-    size_t len;
-    int64_t value;
-} request;
-
-/* Returns GM_OK if the key was there, GM_MISS if not, or an error. */
-typedef int (*operation)(gm_map *m, const request *r);
-
-static int op_get(gm_map *m, const request *r)
+static gm_request request_at(const gm_map *m, const gm_replay_config *c, uint64_t i)
 {
-    int64_t value;
-    return m->path->get(m, r->key, r->len, &value);
-}
-
-static int store(gm_map *m, const request *r, int64_t value)
-{
-    return m->path->assign(m, r->key, r->len, &value, sizeof value, NULL);
-}
-
-/* Whether an assign found its key shows in the count: no second search on the measured path. */
-static int op_assign(gm_map *m, const request *r)
-{
-    uint64_t before = gm_load_rlx(&m->h.count);
-    int status = store(m, r, r->value);
-    return status == GM_OK && gm_load_rlx(&m->h.count) != before ? GM_MISS : status;
-}
-
-static int op_delete(gm_map *m, const request *r)
-{
-    return m->path->del(m, r->key, r->len, NULL);
-}
-
-static int op_add(gm_map *m, const request *r)
-{
-    int status = op_get(m, r);
-    if (status != GM_MISS)
-        return status;
-    status = store(m, r, r->value);
-    return status == GM_OK ? GM_MISS : status;
-}
-
-static int op_replace(gm_map *m, const request *r)
-{
-    int status = op_get(m, r);
-    return status == GM_OK ? store(m, r, r->value) : status;
-}
-
-static int op_incr(gm_map *m, const request *r)
-{
-    int64_t value;
-    int status = m->path->get(m, r->key, r->len, &value);
-    return status == GM_OK ? store(m, r, (int64_t)((uint64_t)value + (uint64_t)r->value)) : status;
-}
-
-static const operation operations[GM_T_OPS] = {
-    [GM_T_GET] = op_get,         [GM_T_ASSIGN] = op_assign, [GM_T_DELETE] = op_delete, [GM_T_ADD] = op_add,
-    [GM_T_REPLACE] = op_replace, [GM_T_INCR] = op_incr,     [GM_T_FILL] = op_assign,
-};
-
-static request request_at(const gm_map *m, const gm_replay_config *c, uint64_t i)
-{
-    request r = {.value = c->values ? c->values[i] : (int64_t)(c->first + i)};
+    gm_request r = {.op = c->ops[i], .value = c->values ? c->values[i] : (int64_t)(c->first + i)};
     const unsigned char *keys = c->keys;
     if (c->offsets) {
         r.key = keys + c->offsets[i];
-        r.len = (size_t)(c->offsets[i + 1] - c->offsets[i]);
+        r.len = (uint32_t)(c->offsets[i + 1] - c->offsets[i]);
     } else {
         r.key = keys + i * m->t.key_size;
         r.len = m->t.key_size;
@@ -90,10 +28,11 @@ static request request_at(const gm_map *m, const gm_replay_config *c, uint64_t i
     return r;
 }
 
-static int perform(gm_map *m, const request *r, int kind, bool timed, gm_hist *const *hists, gm_replay_stats *stats)
+static int perform(gm_map *m, const gm_request *r, int kind, bool timed, gm_hist *const *hists, gm_replay_stats *stats)
 {
+    int64_t elem;
     uint64_t start = timed ? gm_now_ns() : 0;
-    int status = operations[kind](m, r);
+    int status = gm_operations[kind](&gm_plain, m, r, &elem);
     if (timed) {
         uint64_t took = gm_now_ns() - start;
         gm_hist_record(hists[kind], took);
@@ -114,11 +53,11 @@ int gm_replay(gm_map *m, const gm_replay_config *c, gm_hist *const *hists, gm_re
     if (status != GM_OK)
         return status;
     for (uint64_t i = 0; i < c->n && status >= 0; i++) {
-        request r = request_at(m, c, i);
+        gm_request r = request_at(m, c, i);
         m->op = c->first + i;
-        status = c->ops[i] < GM_T_FILL ? perform(m, &r, c->ops[i], c->timed, hists, stats) : GM_E_ARGUMENT;
-        if (status == GM_MISS && c->ops[i] == GM_T_GET && c->fill)
-            status = perform(m, &r, GM_T_FILL, c->timed, hists, stats);
+        status = c->ops[i] < GM_OP_FILL ? perform(m, &r, c->ops[i], c->timed, hists, stats) : GM_E_ARGUMENT;
+        if (status == GM_MISS && c->ops[i] == GM_OP_GET && c->fill)
+            status = perform(m, &r, GM_OP_FILL, c->timed, hists, stats);
     }
     m->op = 0;
     gm_leave_write(m);

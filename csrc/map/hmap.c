@@ -93,7 +93,9 @@ static bmap *makeBucketArray(gm_map *m, uint8_t B, uint64_t *length)
     if (size == 0 || size > SIZE_MAX / 2)
         return NULL;
     uint64_t start = m->event_kinds ? m->clock.now_ns(m->clock.ctx) : 0;
+    int before = gm_span_enter(GM_CAUSE_ARRAY_ALLOCATION);
     bmap *buckets = gm_mem_new(m, (size_t)size);
+    gm_span_leave(before);
     if (buckets && m->event_kinds)
         gm_event_push(m, GM_EV_ARRAY_ALLOC, size, m->clock.now_ns(m->clock.ctx) - start, B, B);
     return buckets;
@@ -221,11 +223,18 @@ int gm_hashGrow(gm_map *m)
 /* The growth work of one write: the old bucket it lands in, then the next one in line unless the mark is held (W6). */
 int gm_growWork(gm_map *m, uint64_t bucket)
 {
+    int before = gm_span_enter(GM_CAUSE_EVACUATION);
     int status = m->path->evacuate(m, bucket & (noldbuckets(m) - 1));
+    gm_span_leave(before);
     if (status != GM_OK || !growing(m))
         return status;
     uint64_t next = gm_load_rlx(&m->h.nevacuate);
-    return next < m->extra.freeze_at ? m->path->evacuate(m, next) : GM_OK;
+    if (next >= m->extra.freeze_at)
+        return GM_OK;
+    before = gm_span_enter(GM_CAUSE_SECOND_EVACUATION);
+    status = m->path->evacuate(m, next);
+    gm_span_leave(before);
+    return status;
 }
 
 static void end_growth(gm_map *m)
@@ -235,7 +244,9 @@ static void end_growth(gm_map *m)
     gm_store_rel(&m->h.oldbuckets, NULL);                        /* readers turn to `buckets`, complete by now */
     gm_store_rel(&m->h.flags, (uint8_t)(flags & ~sameSizeGrow)); /* pairs with find's acquire */
     m->extra.freeze_at = m->extra.freeze_next;
+    int before = gm_span_enter(GM_CAUSE_RECLAMATION);
     gm_retire(m, old);
+    gm_span_leave(before);
     gm_event_push(m, GM_EV_GROW_END, gm_load_rlx(&m->h.count), 0, (uint8_t)(flags & sameSizeGrow ? B : B - 1), B);
 }
 
@@ -358,6 +369,12 @@ static bool set_type(maptype *t, const gm_config *c)
     return true;
 }
 
+/* Whether the operations charge their time to causes (base/probe.h). Between operations only. */
+void gm_map_probe(gm_map *m, bool on)
+{
+    m->path = gm_paths[on][m->t.path][m->hk.hasher == GM_HASH_AES];
+}
+
 static void set_hash(gm_map *m, const gm_config *c)
 {
     gm_xoshiro keys;
@@ -373,7 +390,7 @@ static void set_hash(gm_map *m, const gm_config *c)
     if (c->hashkey)
         memcpy(m->hk.hashkey, c->hashkey, sizeof m->hk.hashkey);
     m->hk.hasher = c->hasher == GM_HASH_AES && !gm_cpu_has_aes() ? GM_HASH_AES_PORTABLE : c->hasher;
-    m->path = gm_paths[m->t.path][m->hk.hasher == GM_HASH_AES];
+    gm_map_probe(m, false);
 }
 
 /* The array that the hint asks for, if it asks for any. */

@@ -51,6 +51,7 @@
 #define GM_HMAP_H
 
 #include "base/atomics.h"
+#include "base/probe.h"
 #include "base/ring.h"
 #include "base/rng.h"
 #include "gomap.h"
@@ -158,7 +159,7 @@ struct gm_map {
 /* Memory waits to be freed: the next write should look. */
 static inline bool gm_pending(const gm_map *m)
 {
-    return m->extra.limbo.head || m->extra.garbage.head;
+    return m->extra.garbage.head || (m->extra.limbo.head && !m->extra.defer_all);
 }
 
 /* The guard around calls from outside (api.c). */
@@ -177,9 +178,11 @@ int gm_first_bucket(gm_map *m);
 void gm_settle_emptyRest(gm_map *m, bmap *first, bmap *b, unsigned cell);
 void gm_reset_hash0(gm_map *m);
 void gm_clear(gm_map *m);
+void gm_map_probe(gm_map *m, bool on);
+int gm_range(gm_map *m, uint64_t limit, uint64_t *seen);                           /* iterator.c; contents of up to 256 bytes */
 void gm_collect(gm_map *m, void *keys, int64_t *offsets, void *elems, uint64_t n); /* inspect.c */
 void gm_event_push(gm_map *m, int kind, uint64_t n, uint64_t took_ns, uint8_t from_B, uint8_t to_B);
-extern const gm_path *const gm_paths[4][2]; /* [path][compiled for AES-NI], paths.c */
+extern const gm_path *const gm_paths[2][4][2]; /* [with spans][path][compiled for AES-NI], paths.c */
 
 /* memory.c */
 void *gm_mem_new(gm_map *m, size_t size);

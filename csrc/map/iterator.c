@@ -27,6 +27,8 @@
 
 #define noCheck UINT64_MAX
 
+enum { maxRangeBytes = 256 }; /* contents that gm_range has room for */
+
 typedef struct hiter {
     bmap *buckets; /* the array at the start */
     bmap *bptr;    /* the bucket the last step was in */
@@ -228,6 +230,22 @@ static int begin(gm_iter *it, int64_t start, int offset, void *key, void *elem)
     it->open = true;
     gm_add_acq(&m->extra.open_iters, 1);
     return mapiternext(m, &it->it, key, elem);
+}
+
+/* A range from a random start over up to `limit` entries, as a Go program writes it; unguarded, without memory. */
+int gm_range(gm_map *m, uint64_t limit, uint64_t *seen)
+{
+    unsigned char key[maxRangeBytes], elem[maxRangeBytes];
+    hiter it;
+    *seen = 0;
+    if (gm_load_rlx(&m->h.count) == 0)
+        return GM_OK;
+    uint64_t r = m->rng.draw(m->rng.ctx, GM_DRAW_ITER);
+    mapiterinit(m, &it, r, (uint8_t)(r >> gm_load_rlx(&m->h.B)));
+    int status = GM_OK;
+    while (*seen < limit && (status = mapiternext(m, &it, key, elem)) == GM_OK)
+        ++*seen;
+    return status < 0 ? status : GM_OK;
 }
 
 int gm_iter_init(gm_iter *it, int64_t start, int offset, void *key, void *elem)

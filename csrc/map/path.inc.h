@@ -6,6 +6,7 @@
  *
  *   P(name)      the name of this path's function          K(name)      the key family's function
  *   PATH_FN      `static` with the target attribute        PATH_HASH    the family's hash function
+ *   PATH_PROBED  1: charges its time to causes (base/probe.h); 0: knows nothing of it
  *
  * ALGORITHM. A key's hash has two uses: its low B bits choose the bucket, its top byte (tophash) stands in the bucket so
  * that most cells are ruled out eight at a time, with one vector compare and no branch per cell.
@@ -27,10 +28,24 @@
  *   G5  The search stops at emptyRest: behind it there is nothing (H4 in check.c).
  */
 
-/* The cell of the chain starting at b that holds k: its bucket, or NULL. */
-PATH_FN inline bmap *P(search)(const gm_map *m, bmap *b, K(t) k, uint8_t top, unsigned *cell)
+/* The time spent beyond a chain's first bucket is the overflow walk: entered at the second, left once at the end. */
+PATH_FN inline bmap *P(next_bucket)(const gm_map *m, bmap *b, int *walk)
 {
-    for (; b; b = overflow(m, b)) {
+    b = overflow(m, b);
+    if (PATH_PROBED && b && *walk < 0)
+        *walk = gm_span_enter(GM_CAUSE_OVERFLOW_WALK);
+    return b;
+}
+
+PATH_FN inline void P(end_walk)(int walk)
+{
+    if (PATH_PROBED && walk >= 0)
+        gm_span_leave(walk);
+}
+
+PATH_FN inline bmap *P(search_chain)(const gm_map *m, bmap *b, K(t) k, uint8_t top, unsigned *cell, int *walk)
+{
+    for (; b; b = P(next_bucket)(m, b, walk)) {
         uint64_t tops = tophash8(b);
         for (unsigned hits = matchTop(tops, top); hits; hits &= hits - 1) {
             unsigned i = (unsigned)__builtin_ctz(hits);
@@ -43,6 +58,15 @@ PATH_FN inline bmap *P(search)(const gm_map *m, bmap *b, K(t) k, uint8_t top, un
             return NULL;
     }
     return NULL;
+}
+
+/* The cell of the chain starting at b that holds k: its bucket, or NULL. */
+PATH_FN inline bmap *P(search)(const gm_map *m, bmap *b, K(t) k, uint8_t top, unsigned *cell)
+{
+    int walk = -1;
+    b = P(search_chain)(m, b, k, top, cell, &walk);
+    P(end_walk)(walk);
+    return b;
 }
 
 /* mapaccess: where k is, or NULL. The order of the loads is O2's. */
@@ -87,10 +111,10 @@ typedef struct P(place) {
     unsigned hit_cell, free_cell;
 } P(place);
 
-PATH_FN inline P(place) P(search_place)(const gm_map *m, bmap *b, K(t) k, uint8_t top)
+PATH_FN inline P(place) P(search_place_chain)(const gm_map *m, bmap *b, K(t) k, uint8_t top, int *walk)
 {
     P(place) at = {0};
-    for (; b; at.last = b, b = overflow(m, b)) {
+    for (; b; at.last = b, b = P(next_bucket)(m, b, walk)) {
         uint64_t tops = tophash8(b);
         for (unsigned hits = matchTop(tops, top); hits; hits &= hits - 1) {
             at.hit_cell = (unsigned)__builtin_ctz(hits);
@@ -110,18 +134,37 @@ PATH_FN inline P(place) P(search_place)(const gm_map *m, bmap *b, K(t) k, uint8_
     return at;
 }
 
+PATH_FN inline P(place) P(search_place)(const gm_map *m, bmap *b, K(t) k, uint8_t top)
+{
+    int walk = -1;
+    P(place) at = P(search_place_chain)(m, b, k, top, &walk);
+    P(end_walk)(walk);
+    return at;
+}
+
+/* The memory of a new entry: an overflow bucket set aside if it needs one, what its key and elem point to. */
+PATH_FN inline int P(obtain)(gm_map *m, K(t) k, bool bucket, const void *elem, size_t elem_len, void **key_block,
+                             void **elem_block)
+{
+    if (gm_unlikely(bucket) && gm_ensure_overflow(m, 1) != GM_OK)
+        return GM_E_NOMEM;
+    if (K(make)(m, k, key_block) != GM_OK)
+        return GM_E_NOMEM;
+    if (gm_elem_make(m, elem, elem_len, elem_block) == GM_OK)
+        return GM_OK;
+    gm_mem_free(m, *key_block);
+    return GM_E_NOMEM;
+}
+
 /* A new key into its place. G3: everything that can fail comes first. */
 PATH_FN inline int P(insert)(gm_map *m, K(t) k, uint8_t top, P(place) at, const void *elem, size_t elem_len)
 {
     void *key_block, *elem_block;
-    if (gm_unlikely(!at.free) && gm_ensure_overflow(m, 1) != GM_OK)
-        return GM_E_NOMEM;
-    if (K(make)(m, k, &key_block) != GM_OK)
-        return GM_E_NOMEM;
-    if (gm_elem_make(m, elem, elem_len, &elem_block) != GM_OK) {
-        gm_mem_free(m, key_block);
-        return GM_E_NOMEM;
-    }
+    int probed = PATH_PROBED && (!at.free || m->t.bucket_pointers), before = gm_span_enter_if(probed, GM_CAUSE_ALLOCATION);
+    int status = P(obtain)(m, k, !at.free, elem, elem_len, &key_block, &elem_block);
+    gm_span_leave_if(probed, before);
+    if (status != GM_OK)
+        return status;
     if (gm_unlikely(!at.free)) {
         at.free = gm_newoverflow(m, at.last);
         at.free_cell = 0;
@@ -160,8 +203,11 @@ PATH_FN inline int P(put)(gm_map *m, K(t) k, uint64_t hash, const void *elem, si
 /* Clears hashWriting; a write that finds it cleared already was not alone (G4). Every write gives some memory back. */
 PATH_FN inline int P(end_write)(gm_map *m, int status)
 {
-    if (gm_unlikely(gm_pending(m)))
+    if (gm_unlikely(gm_pending(m))) {
+        int before = gm_span_enter_if(PATH_PROBED, GM_CAUSE_RECLAMATION);
         gm_collect_garbage(m, 4);
+        gm_span_leave_if(PATH_PROBED, before);
+    }
     uint8_t flags = gm_load_rlx(&m->h.flags);
     if (gm_unlikely(!(flags & hashWriting)))
         return GM_E_WRITES;
@@ -291,8 +337,11 @@ PATH_FN int P(evacuate)(gm_map *m, uint64_t oldbucket)
         uint64_t more = 0;
         for (bmap *b = overflow(m, first); b; b = overflow(m, b))
             more++;
-        if (gm_unlikely(more > 0) && gm_ensure_overflow(m, more) != GM_OK)
-            return GM_E_NOMEM;
+        int before = gm_span_enter_if(PATH_PROBED && more > 0, GM_CAUSE_ALLOCATION);
+        int status = gm_unlikely(more > 0) ? gm_ensure_overflow(m, more) : GM_OK;
+        gm_span_leave_if(PATH_PROBED && more > 0, before);
+        if (status != GM_OK)
+            return status;
         P(move_chain)(m, first, oldbucket, newbit);
         P(let_go_chain)(m, first, newbit);
         gm_event_push(m, GM_EV_EVACUATE, oldbucket, 0, 0, 0);

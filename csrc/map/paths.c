@@ -1,10 +1,13 @@
-/* paths.c: the seven compiled forms of path.inc.h and the table that a map chooses from.
+/* paths.c: the compiled forms of path.inc.h and the table that a map chooses from.
  *
  *                  any hasher    compiled for AES-NI
  *   slow           keyany        (the hash is a call in any case: its cost is in the key, not in the call)
  *   fast32         key4          key4
  *   fast64         key8          key8
  *   faststr        keystr        keystr
+ *
+ * and each of the seven once without and once with spans (base/probe.h): off is then not a test that fails, but another
+ * piece of machine code. paths.inc.h makes the seven of one kind.
  *
  * One indirect call per operation, or per batch, chooses the form; inside there is none: the key compare and, on the
  * AES-NI forms, the hash are inlined.
@@ -13,73 +16,37 @@
 #include "map/hmap.h"
 #include "map/keys.h"
 
-#define JOIN_(a, b) a##_##b
-#define JOIN(a, b) JOIN_(a, b)
-#define P(name) JOIN(PATH_NAME, name)
-#define K(name) JOIN(PATH_KEYS, name)
+#define JOIN_(a, b, c) a##b##_##c
+#define JOIN(a, b, c) JOIN_(a, b, c)
+#define P(name) JOIN(PATH_NAME, PATH_SUFFIX, name)
+#define K_(a, b) a##_##b
+#define K__(a, b) K_(a, b)
+#define K(name) K__(PATH_KEYS, name)
 
-/* The forms for any hasher. */
-#define PATH_FN static
-#define PATH_HASH K(hash_any)
+#define PATH_PROBED 0
+#define PATH_PLAIN_SUFFIX
+#define PATH_NI_SUFFIX _ni
+#include "map/paths.inc.h"
+#undef PATH_PROBED
+#undef PATH_PLAIN_SUFFIX
+#undef PATH_NI_SUFFIX
 
-#define PATH_NAME slow
-#define PATH_KEYS keyany
-#include "map/path.inc.h"
-#undef PATH_NAME
-#undef PATH_KEYS
-
-#define PATH_NAME fast32
-#define PATH_KEYS key4
-#include "map/path.inc.h"
-#undef PATH_NAME
-#undef PATH_KEYS
-
-#define PATH_NAME fast64
-#define PATH_KEYS key8
-#include "map/path.inc.h"
-#undef PATH_NAME
-#undef PATH_KEYS
-
-#define PATH_NAME faststr
-#define PATH_KEYS keystr
-#include "map/path.inc.h"
-#undef PATH_NAME
-#undef PATH_KEYS
-
-#undef PATH_FN
-#undef PATH_HASH
+#define PATH_PROBED 1
+#define PATH_PLAIN_SUFFIX _probed
+#define PATH_NI_SUFFIX _ni_probed
+#include "map/paths.inc.h"
 
 #if GM_HAVE_NI
-/* The forms compiled for AES-NI. */
-#define PATH_FN GM_TARGET_AES static
-#define PATH_HASH K(hash_ni)
-
-#define PATH_NAME fast32_ni
-#define PATH_KEYS key4
-#include "map/path.inc.h"
-#undef PATH_NAME
-#undef PATH_KEYS
-
-#define PATH_NAME fast64_ni
-#define PATH_KEYS key8
-#include "map/path.inc.h"
-#undef PATH_NAME
-#undef PATH_KEYS
-
-#define PATH_NAME faststr_ni
-#define PATH_KEYS keystr
-#include "map/path.inc.h"
-#undef PATH_NAME
-#undef PATH_KEYS
-
-#define NI(name) &name##_ni_table
+#define NI(name, suffix) &name##_ni##suffix##_table
 #else
-#define NI(name) &name##_table /* never chosen: no map has GM_HASH_AES here */
+#define NI(name, suffix) &name##suffix##_table /* never chosen: no map has GM_HASH_AES here */
 #endif
+#define FORMS(suffix)                                                                                                          \
+    {                                                                                                                          \
+        [pathSlow] = {&slow##suffix##_table, &slow##suffix##_table},                                                           \
+        [pathFast32] = {&fast32##suffix##_table, NI(fast32, suffix)},                                                          \
+        [pathFast64] = {&fast64##suffix##_table, NI(fast64, suffix)},                                                          \
+        [pathFastStr] = {&faststr##suffix##_table, NI(faststr, suffix)},                                                       \
+    }
 
-const gm_path *const gm_paths[4][2] = {
-    [pathSlow] = {&slow_table, &slow_table},
-    [pathFast32] = {&fast32_table, NI(fast32)},
-    [pathFast64] = {&fast64_table, NI(fast64)},
-    [pathFastStr] = {&faststr_table, NI(faststr)},
-};
+const gm_path *const gm_paths[2][4][2] = {FORMS(), FORMS(_probed)};

@@ -29,12 +29,12 @@ from gomap.kinds import Strings, StrKind
 __all__ = ["FORMATS", "TraceData", "guess_format", "parse_op_map", "read_trace"]
 
 OPS = {
-    "get": lib.GM_T_GET,
-    "assign": lib.GM_T_ASSIGN,
-    "delete": lib.GM_T_DELETE,
-    "add": lib.GM_T_ADD,
-    "replace": lib.GM_T_REPLACE,
-    "incr": lib.GM_T_INCR,
+    "get": lib.GM_OP_GET,
+    "assign": lib.GM_OP_ASSIGN,
+    "delete": lib.GM_OP_DELETE,
+    "add": lib.GM_OP_LOAD_OR_STORE,
+    "replace": lib.GM_OP_REPLACE,
+    "incr": lib.GM_OP_INCR,
 }
 """What an operation of a trace does to the map. add stores if absent, replace if present, incr adds if present."""
 
@@ -75,7 +75,7 @@ class TraceData:
             raise BadValue(f"as many keys and values as operations expected: {len(self.keys)} keys, {n} operations")
         if self.values is not None and (self.values.dtype != np.int64 or not self.values.flags.c_contiguous):
             raise BadValue("values: a C-contiguous int64 array expected")
-        if n and int(self.ops.max()) >= lib.GM_T_FILL:
+        if n and int(self.ops.max()) >= lib.GM_OP_FILL:
             raise BadValue(f"ops: the codes of {', '.join(OPS)} expected, not {int(self.ops.max())}")
 
     @property

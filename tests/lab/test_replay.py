@@ -68,7 +68,7 @@ def test_counters_are_those_of_a_dict(fill: bool) -> None:
 
 def test_growth_timeline_of_plain_inserts() -> None:
     n = 20_000
-    r = replay(trace(list(range(n)), [lib.GM_T_ASSIGN] * n), seed=1)
+    r = replay(trace(list(range(n)), [lib.GM_OP_ASSIGN] * n), seed=1)
     assert [g.entries for g in r.growths] == [9 if b == 0 else (13 << (b - 1)) + 1 for b in range(len(r.growths))]
     assert [g.op for g in r.growths] == [g.entries for g in r.growths]
     assert [(g.from_B, g.to_B) for g in r.growths] == [(b, b + 1) for b in range(len(r.growths))]
@@ -84,7 +84,7 @@ def test_growth_timeline_of_plain_inserts() -> None:
 
 def test_a_growth_still_under_way_is_told() -> None:
     n = 13 * 512 + 1 + 20
-    r = replay(trace(list(range(n)), [lib.GM_T_ASSIGN] * n), seed=1)
+    r = replay(trace(list(range(n)), [lib.GM_OP_ASSIGN] * n), seed=1)
     assert not r.growths[-1].finished
     assert r.growths[-1].spread_ops == 21
     assert r.header["growing"]
@@ -92,7 +92,7 @@ def test_a_growth_still_under_way_is_told() -> None:
 
 def test_presizing_removes_growth() -> None:
     n = 5000
-    t = trace(list(range(n)), [lib.GM_T_ASSIGN] * n)
+    t = trace(list(range(n)), [lib.GM_OP_ASSIGN] * n)
     assert replay(t, hint=n).growths == []
     assert len(replay(t).growths) == 10
 
@@ -101,7 +101,7 @@ def test_same_size_growth_is_named() -> None:
     keys, ops = [], []
     for i in range(4000):
         keys += [i, i - 20]
-        ops += [lib.GM_T_ASSIGN, lib.GM_T_DELETE]
+        ops += [lib.GM_OP_ASSIGN, lib.GM_OP_DELETE]
     r = replay(trace(keys, ops), seed=5, hint=26)
     assert "same size" in {g.kind for g in r.growths}
     assert all((g.kind == "same size") == (g.from_B == g.to_B) for g in r.growths)
@@ -110,7 +110,7 @@ def test_same_size_growth_is_named() -> None:
 def test_percentiles_without_enough_samples_are_refused() -> None:
     assert [samples_needed(p) for p in PERCENTILES] == [200, 1000, 10_000, 100_000, 1_000_000]
     for n in (199, 200, 999, 1000, 10_000):
-        latency = replay(trace([1] * n, [lib.GM_T_GET] * n)).latency["get"]
+        latency = replay(trace([1] * n, [lib.GM_OP_GET] * n)).latency["get"]
         for p in PERCENTILES:
             given = latency.percentiles[f"{p:g}"]
             assert (given is None) == (n * (100 - p) / 100 < SAMPLES_BEYOND - 1e-6)

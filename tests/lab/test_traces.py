@@ -46,7 +46,7 @@ def test_csv_by_name(tmp_path: Path, suffix: str) -> None:
     t = read_trace(write(tmp_path / "t.csv", TABLE, suffix), key_column="key", op_column="op")
     assert isinstance(t.keys, np.ndarray)
     assert t.keys.tolist() == [5, 7, -5]
-    assert t.ops.tolist() == [lib.GM_T_GET, lib.GM_T_ASSIGN, lib.GM_T_DELETE]
+    assert t.ops.tolist() == [lib.GM_OP_GET, lib.GM_OP_ASSIGN, lib.GM_OP_DELETE]
     assert (t.key_kind, t.format, t.fill, len(t)) == ("int64", "csv", False, 3)
 
 
@@ -59,7 +59,7 @@ def test_csv_by_number_with_and_without_header(tmp_path: Path) -> None:
 
 def test_without_an_operation_column_every_row_is_a_get(tmp_path: Path) -> None:
     t = read_trace(write(tmp_path / "t.csv", "5\n7\n5\n"), key_column=1)
-    assert t.ops.tolist() == [lib.GM_T_GET] * 3
+    assert t.ops.tolist() == [lib.GM_OP_GET] * 3
 
 
 def test_keys_that_are_not_all_int64_are_strings(tmp_path: Path) -> None:
@@ -78,13 +78,13 @@ def test_bytes_that_are_not_utf8_pass_through(tmp_path: Path) -> None:
 
 def test_op_map(tmp_path: Path) -> None:
     t = read_trace(write(tmp_path / "t.csv", "1,28\n1,2a\n"), key_column=1, op_column=2, op_map=parse_op_map("28=get,2a=write"))
-    assert t.ops.tolist() == [lib.GM_T_GET, lib.GM_T_ASSIGN]
+    assert t.ops.tolist() == [lib.GM_OP_GET, lib.GM_OP_ASSIGN]
 
 
 def test_twitter(tmp_path: Path) -> None:
     t = read_trace(write(tmp_path / "t", TWITTER), "twitter")
     assert strings(t.keys) == [b"aa", b"bb", b"aa", b"bb", b"cc"]
-    assert t.ops.tolist() == [lib.GM_T_GET, lib.GM_T_ASSIGN, lib.GM_T_INCR, lib.GM_T_INCR, lib.GM_T_REPLACE]
+    assert t.ops.tolist() == [lib.GM_OP_GET, lib.GM_OP_ASSIGN, lib.GM_OP_INCR, lib.GM_OP_INCR, lib.GM_OP_REPLACE]
     assert t.values is not None
     assert t.values.tolist() == [0, 1, 1, -1, 4]
 

@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = sorted((ROOT / "csrc" / "map").glob("*.c")) + [
-    ROOT / "csrc" / "base" / f"{name}.c" for name in ("alloc", "clock", "ring", "rng")
+    ROOT / "csrc" / "base" / f"{name}.c" for name in ("alloc", "clock", "probe", "ring", "rng", "thread", "ticks")
 ]
 COMPILER = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
 KINDS = 8

@@ -1,0 +1,43 @@
+/* histogram.h: what the recorder needs beyond the functions in gomap.h; the design is told in histogram.c. */
+#ifndef GM_HISTOGRAM_H
+#define GM_HISTOGRAM_H
+
+#include "gomap.h"
+
+struct gm_hist {
+    gm_alloc alloc;
+    uint64_t total, min, max, sum;
+    unsigned half_bits; /* log2(half) */
+    size_t len;
+    uint64_t counts[];
+};
+
+/* The octave of a value: 0 where buckets are one wide. */
+static inline unsigned gm_hist_octave(const gm_hist *h, uint64_t v)
+{
+    uint64_t floor = ((uint64_t)2 << h->half_bits) - 1;
+    return 64 - (unsigned)__builtin_clzll(v | floor) - (h->half_bits + 1);
+}
+
+static inline size_t gm_hist_index(const gm_hist *h, uint64_t v)
+{
+    unsigned k = gm_hist_octave(h, v);
+    return ((size_t)k << h->half_bits) + (size_t)(v >> k);
+}
+
+/* gm_hist_record, for the measured path. */
+static inline void gm_hist_count(gm_hist *h, uint64_t value)
+{
+    size_t i = gm_hist_index(h, value);
+    h->counts[i < h->len ? i : h->len - 1]++; /* B1 */
+    h->total++;
+    h->sum += value;
+    h->min = value < h->min ? value : h->min;
+    h->max = value > h->max ? value : h->max;
+}
+
+gm_hist *gm_hist_make(const gm_alloc *alloc, int significant_digits, uint64_t highest);
+void gm_hist_reset(gm_hist *h);                       /* empty again; all its memory has been touched */
+void gm_hist_add(gm_hist *into, const gm_hist *from); /* of one shape */
+
+#endif

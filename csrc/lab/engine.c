@@ -1,0 +1,551 @@
+/* engine.c: a workload run by native threads, in one call.
+ *
+ * gm_run_new checks the workload and makes everything that needs memory: a worker for each thread, with its feed and its
+ * recorder. gm_run_go does the rest and returns when the last thread is joined; the calling thread conducts:
+ *
+ *     conductor    fill the map | start threads | all there?  | warm-up  | all there?   | measure          | all left? | merge
+ *     threads                     pin             wait at gate  warm up    wait at gate   until told, or     join
+ *                                                                                         until their share
+ *                                                                                         is done
+ *     phase        Ready ------------------------> Warm -------> Hold ----> Measure -----> Stop
+ *
+ *   L1  However a run ends (done, time over, cancelled, no thread to be had, no permission to pin, no memory), each thread
+ *       that was started is joined, and gm_run_free gives back all memory.
+ *   L2  gm_run_cancel may come at any time from any thread; the run stops within one operation of each thread and a nap of
+ *       10 ms. What was measured until then stays.
+ *   L3  With one thread, a seed and a number of operations, everything but time is the same in every run: requests (F1 in
+ *       feed.c), hence counters and the map.
+ *   L4  The map is filled before the first thread starts: keys 0 .. size-1 in an order shuffled by the seed, so that the
+ *       first keys of a skewed stream do not sit in the first cells of their buckets.
+ *   L5  Time begins at t0, a moment after the gate opens, for all threads alike.
+ *
+ * Which operations may overlap is the map's affair (map/variant.h); what it refuses is counted.
+ */
+#include "base/alloc.h"
+#include "lab/worker.h"
+#include "map/hmap.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { START_NS = 200000, MOST_THREADS = 1024, FILL_STEP = 4096 };
+static const uint64_t MILLISECOND_NS = 1000000, SECOND_NS = 1000000000;
+
+struct gm_run {
+    gm_run_config c;
+    gm_alloc alloc;
+    gm_spawner spawner;
+    gm_codec codec;
+    uint32_t threads;
+    gm_worker **workers;
+    gm_thread *handles;
+    gm_shared *shared;
+    _Atomic int cancelled;
+    _Atomic uint64_t filled; /* keys put into the map so far */
+    uint64_t start_ns, elapsed_ns, faults_ns;
+    double drift_ppm;
+};
+
+/* ------------------------------------------------------------------ what the workload says */
+
+static bool group_writes(const gm_group *g)
+{
+    const gm_trace *t = g->trace;
+    bool writes = t && t->ops && t->fill;
+    if (t && t->ops)
+        for (uint64_t i = 0; i < t->n && !writes; i++)
+            writes = t->ops[i] != GM_OP_GET;
+    else
+        for (int op = 0; op < GM_OPS; op++)
+            writes = writes || (g->mix[op] > 0 && (gm_op_writes(op) || op == GM_OP_ITERATE));
+    return writes;
+}
+
+static bool sound_trace(const gm_trace *t)
+{
+    if (!t || !t->ops)
+        return true;
+    for (uint64_t i = 0; i < t->n; i++)
+        if (t->ops[i] >= GM_OP_FILL)
+            return false;
+    return true;
+}
+
+/* Kinds of operations that a group may do, as bits. */
+static uint32_t group_ops(const gm_group *g)
+{
+    uint32_t ops = 0;
+    if (g->trace && g->trace->ops)
+        return (1u << GM_OP_TRACE_OPS) - 1;
+    for (int op = 0; op < GM_OPS; op++)
+        ops |= g->mix[op] > 0 ? 1u << op : 0;
+    return ops;
+}
+
+/* How long the run will take as far as can be told; 0: it cannot. */
+static uint64_t expected_ns(const gm_run_config *c)
+{
+    double rate = 0;
+    if (c->duration_ns)
+        return c->duration_ns;
+    for (uint32_t i = 0; i < c->ngroups; i++) {
+        if (c->groups[i].rate == 0)
+            return 0;
+        rate += c->groups[i].rate;
+    }
+    return (uint64_t)((double)c->ops / rate * 1e9);
+}
+
+/* A whole number of milliseconds (A3 in recorder.c). */
+static uint64_t interval_ns(const gm_run_config *c)
+{
+    uint64_t most = c->intervals > 1 ? c->intervals - 1 : 1;
+    uint64_t ms = (expected_ns(c) / MILLISECOND_NS + most) / most;
+    return (ms ? ms : 1) * MILLISECOND_NS;
+}
+
+static uint64_t intervals_needed(const gm_run_config *c)
+{
+    uint64_t expected = expected_ns(c);
+    if (!expected || !c->intervals)
+        return c->intervals;
+    uint64_t n = expected / interval_ns(c) + 2;
+    return n < c->intervals ? n : c->intervals;
+}
+
+/* ------------------------------------------------------------------ making */
+
+static void *obtain(gm_run *r, size_t size)
+{
+    return r->alloc.zalloc(r->alloc.ctx, size);
+}
+
+/* Objects aligned to their cache lines: the pointer to free lies just before. */
+static void *obtain_lines(gm_run *r, size_t size)
+{
+    char *p = obtain(r, size + 256);
+    if (!p)
+        return NULL;
+    char *at = p + 128 + (128 - ((uintptr_t)p & 127));
+    memcpy(at - sizeof p, &p, sizeof p);
+    return at;
+}
+
+static void give_back_lines(gm_run *r, void *at, size_t size)
+{
+    char *p;
+    if (!at)
+        return;
+    memcpy(&p, (char *)at - sizeof p, sizeof p);
+    r->alloc.release(r->alloc.ctx, p, size + 256);
+}
+
+static gm_recorder_plan plan_of(const gm_run *r)
+{
+    const gm_run_config *c = &r->c;
+    gm_recorder_plan p = {.alloc = &r->alloc,
+                          .ticks = &r->shared->ticks,
+                          .timed = c->every != 0,
+                          .probed = c->every != 0 && c->attribution,
+                          .slow_ns = c->slow_ns,
+                          .faults_ns = r->faults_ns,
+                          .slowest = c->slowest,
+                          .interval_ns = interval_ns(c),
+                          .intervals = intervals_needed(c)};
+    for (uint32_t i = 0; i < c->ngroups; i++) {
+        p.ops |= group_ops(&c->groups[i]);
+        p.paced = p.paced || c->groups[i].rate != 0;
+    }
+    return p;
+}
+
+/* Thread t's part of n. */
+static uint64_t share(uint64_t n, uint32_t t, uint32_t threads)
+{
+    return n / threads + (t < n % threads);
+}
+
+static int make_worker(gm_run *r, uint32_t group, gm_place at, const gm_recorder_plan *plan)
+{
+    const gm_run_config *c = &r->c;
+    const gm_group *g = &c->groups[group];
+    gm_worker *w = r->workers[at.thread] = obtain_lines(r, sizeof *w);
+    if (!w)
+        return GM_E_NOMEM;
+    w->shared = r->shared;
+    w->group = group;
+    w->paced = g->rate != 0;
+    w->cpu = g->cpus ? g->cpus[at.lane] : -1;
+    w->ops = c->ops ? share(c->ops, at.thread, r->threads) : UINT64_MAX;
+    w->warmup_ops = c->ops ? share(c->warmup_ops, at.thread, r->threads) : UINT64_MAX;
+    int status = gm_recorder_init(&w->recorder, plan);
+    w->recorder.thread = at.thread;
+    if (status != GM_OK)
+        return status;
+    return gm_feed_init(&w->feed, g, &r->codec, at, c, r->shared->ticks.ns_per_tick) ? GM_OK : GM_E_ARGUMENT;
+}
+
+static int make_workers(gm_run *r)
+{
+    gm_recorder_plan plan = plan_of(r);
+    gm_place at = {.threads = r->threads};
+    for (uint32_t g = 0; g < r->c.ngroups; g++) {
+        at.lanes = r->c.groups[g].threads;
+        for (at.lane = 0; at.lane < at.lanes; at.lane++, at.thread++) {
+            int status = make_worker(r, g, at, &plan);
+            if (status != GM_OK)
+                return status;
+        }
+    }
+    return GM_OK;
+}
+
+static int make_shared(gm_run *r)
+{
+    gm_shared *s = r->shared = obtain_lines(r, sizeof *s);
+    if (!s)
+        return GM_E_NOMEM;
+    if (!gm_gate_init(&s->gate)) {
+        give_back_lines(r, s, sizeof *s);
+        r->shared = NULL;
+        return GM_E_NOMEM;
+    }
+    s->self = r->c.target;
+    s->every = r->c.every;
+    s->probed = r->c.every != 0 && r->c.attribution;
+    gm_ticks_calibrate(&s->ticks, !r->c.os_clock && gm_ticks_hardware());
+    r->faults_ns = s->probed ? gm_page_fault_cost_ns() : 0;
+    return GM_OK;
+}
+
+static bool sound(gm_run *r)
+{
+    const gm_run_config *c = &r->c;
+    const gm_map *m = c->target;
+    uint64_t threads = 0;
+    for (uint32_t i = 0; i < c->ngroups; i++) {
+        threads += c->groups[i].threads;
+        if (c->groups[i].threads == 0 || !sound_trace(c->groups[i].trace))
+            return false;
+    }
+    r->threads = (uint32_t)threads;
+    return threads > 0 && threads <= MOST_THREADS && gm_variant_of(c->variant) && m && m->t.elem_kind == GM_MEM &&
+           m->t.elem_size == 8 && gm_codec_of(&r->codec, m->t.key_kind, m->t.key_size) && !c->ops != !c->duration_ns &&
+           (c->size | c->keyspace) >> 53 == 0;
+}
+
+static int make(gm_run *r)
+{
+    if (!sound(r))
+        return GM_E_ARGUMENT;
+    r->workers = obtain(r, r->threads * sizeof *r->workers);
+    r->handles = obtain(r, r->threads * sizeof *r->handles);
+    if (!r->workers || !r->handles)
+        return GM_E_NOMEM;
+    int status = make_shared(r);
+    return status == GM_OK ? make_workers(r) : status;
+}
+
+int gm_run_new(const gm_run_config *c, gm_run **out)
+{
+    gm_alloc alloc = c->alloc ? *c->alloc : gm_alloc_default();
+    gm_run *r = alloc.zalloc(alloc.ctx, sizeof *r);
+    *out = NULL;
+    if (!r)
+        return GM_E_NOMEM;
+    r->c = *c;
+    r->alloc = alloc;
+    r->spawner = c->spawner ? *c->spawner : gm_spawner_default();
+    int status = make(r);
+    if (status == GM_OK)
+        *out = r;
+    else
+        gm_run_free(r);
+    return status;
+}
+
+void gm_run_free(gm_run *r)
+{
+    if (!r)
+        return;
+    gm_alloc alloc = r->alloc;
+    for (uint32_t i = 0; r->workers && i < r->threads; i++) {
+        if (r->workers[i])
+            gm_recorder_free(&r->workers[i]->recorder);
+        give_back_lines(r, r->workers[i], sizeof **r->workers);
+    }
+    if (r->shared)
+        gm_gate_destroy(&r->shared->gate);
+    give_back_lines(r, r->shared, sizeof *r->shared);
+    if (r->workers)
+        alloc.release(alloc.ctx, r->workers, r->threads * sizeof *r->workers);
+    if (r->handles)
+        alloc.release(alloc.ctx, r->handles, r->threads * sizeof *r->handles);
+    alloc.release(alloc.ctx, r, sizeof *r);
+}
+
+/* ------------------------------------------------------------------ filling the map */
+
+static bool is_cancelled(gm_run *r)
+{
+    return gm_load_rlx(&r->cancelled); /* a hint to stop: carries no data */
+}
+
+static int put_keys(gm_run *r, const uint64_t *order)
+{
+    const gm_variant *v = gm_variant_of(r->c.variant);
+    unsigned char key[gm_key_bytes];
+    for (uint64_t i = 0; i < r->c.size; i++) {
+        if (i % FILL_STEP == 0) {
+            gm_store_rlx(&r->filled, i);
+            if (is_cancelled(r))
+                return GM_OK;
+        }
+        gm_codec_write(&r->codec, order[i], false, key);
+        int status = v->assign(r->c.target, key, r->codec.size, (int64_t)order[i]);
+        if (status < 0)
+            return status;
+    }
+    return GM_OK;
+}
+
+/* L4: Fisher and Yates. */
+static int fill(gm_run *r)
+{
+    uint64_t n = r->c.size;
+    if (n == 0)
+        return GM_OK;
+    if (n > SIZE_MAX / 16)
+        return GM_E_NOMEM;
+    uint64_t *order = obtain(r, n * sizeof *order);
+    if (!order)
+        return GM_E_NOMEM;
+    gm_xoshiro rng;
+    gm_xoshiro_seed(&rng, gm_seed_of(r->c.seed, 3));
+    for (uint64_t i = 0; i < n; i++)
+        order[i] = i;
+    for (uint64_t i = n - 1; i > 0; i--) {
+        uint64_t j = gm_below(&rng, i + 1), t = order[i];
+        order[i] = order[j];
+        order[j] = t;
+    }
+    int status = put_keys(r, order);
+    r->alloc.release(r->alloc.ctx, order, n * sizeof *order);
+    return status;
+}
+
+/* ------------------------------------------------------------------ conducting */
+
+static void set_phase(gm_run *r, int phase)
+{
+    gm_store_rlx(&r->shared->phase, phase); /* see the header of worker.c */
+}
+
+/* Waits until all n threads have arrived or left; passes a cancellation on. */
+static void await_all(gm_run *r, uint32_t n)
+{
+    while (!gm_gate_wait(&r->shared->gate, n, SECOND_NS))
+        if (is_cancelled(r))
+            set_phase(r, phaseStop);
+}
+
+/* The same, for at most `ns` (0: without limit) and not after a cancellation. */
+static void await_some(gm_run *r, uint32_t n, uint64_t ns)
+{
+    uint64_t until = gm_now_ns() + ns;
+    while (!is_cancelled(r)) {
+        uint64_t now = gm_now_ns(), left = !ns ? SECOND_NS : until > now ? until - now : 0;
+        if (left == 0 || gm_gate_wait(&r->shared->gate, n, left))
+            return;
+    }
+}
+
+/* Time begins a moment from now (L5); what is written here is seen behind the gate. */
+static void begin_time(gm_run *r)
+{
+    gm_shared *s = r->shared;
+    s->t0 = gm_tick_end(s->ticks.hardware) + gm_ns_to_ticks(&s->ticks, START_NS);
+    r->start_ns = gm_now_ns() + START_NS;
+}
+
+static void conduct(gm_run *r, uint32_t n, bool stop)
+{
+    gm_gate *gate = &r->shared->gate;
+    await_all(r, n);
+    for (uint32_t i = 0; i < n; i++)
+        stop = stop || r->workers[i]->status != GM_OK;
+    bool warm = r->c.ops ? r->c.warmup_ops > 0 : r->c.warmup_ns > 0;
+    begin_time(r);
+    set_phase(r, stop || is_cancelled(r) ? phaseStop : warm ? phaseWarm : phaseHold);
+    gm_gate_open(gate);
+    if (warm && !stop) {
+        await_some(r, n, r->c.ops ? 0 : r->c.warmup_ns + START_NS);
+        set_phase(r, is_cancelled(r) ? phaseStop : phaseHold);
+    }
+    await_all(r, n);
+    begin_time(r);
+    if (!stop)
+        set_phase(r, is_cancelled(r) ? phaseStop : phaseMeasure);
+    gm_gate_open(gate);
+    if (!stop)
+        await_some(r, n, r->c.ops ? 0 : r->c.duration_ns + START_NS);
+    set_phase(r, phaseStop);
+    await_all(r, n);
+}
+
+static gm_usage_plan usage_plan(const gm_run *r)
+{
+    gm_usage_plan p = {.threads = r->threads, .probed = r->shared->probed};
+    for (uint32_t g = 0; g < r->c.ngroups; g++)
+        if (group_writes(&r->c.groups[g]))
+            p.exclusive += r->c.groups[g].threads;
+    return p;
+}
+
+static void merge(gm_run *r)
+{
+    gm_shared *s = r->shared;
+    uint64_t last = s->t0;
+    for (uint32_t i = 0; i < r->threads; i++) {
+        last = r->workers[i]->ended > last ? r->workers[i]->ended : last;
+        if (i)
+            gm_recorder_merge(&r->workers[0]->recorder, &r->workers[i]->recorder);
+    }
+    gm_slowest_sort(&r->workers[0]->recorder.slowest);
+    r->elapsed_ns = gm_ticks_to_ns(&s->ticks, last - s->t0);
+    r->drift_ppm = gm_ticks_drift_ppm(&s->ticks);
+}
+
+int gm_run_go(gm_run *r)
+{
+    int status = fill(r);
+    if (status != GM_OK)
+        return status;
+    gm_usage_plan plan = usage_plan(r);
+    const gm_variant *base = gm_variant_of(r->c.variant);
+    r->shared->v = base->begin(r->c.target, &plan);
+    uint32_t n = 0;
+    for (; n < r->threads && status == GM_OK; n += status == GM_OK)
+        status = r->spawner.start(r->spawner.ctx, gm_worker_main, r->workers[n], &r->handles[n]);
+    conduct(r, n, status != GM_OK);
+    for (uint32_t i = 0; i < n; i++)
+        r->spawner.join(r->spawner.ctx, r->handles[i]);
+    base->end(r->c.target);
+    for (uint32_t i = 0; i < n && status == GM_OK; i++)
+        status = r->workers[i]->status;
+    if (status == GM_OK)
+        merge(r);
+    return status;
+}
+
+void gm_run_cancel(gm_run *r)
+{
+    gm_store_rlx(&r->cancelled, 1);
+    gm_gate_wake(&r->shared->gate);
+}
+
+uint64_t gm_run_progress(gm_run *r)
+{
+    uint64_t n = gm_load_rlx(&r->filled);
+    for (uint32_t i = 0; i < r->threads; i++)
+        n += gm_load_rlx(&r->workers[i]->progress);
+    return n;
+}
+
+/* ------------------------------------------------------------------ results */
+
+static gm_recorder *merged(gm_run *r)
+{
+    return &r->workers[0]->recorder;
+}
+
+void gm_run_totals_get(gm_run *r, gm_run_totals *out)
+{
+    const gm_recorder *all = merged(r);
+    const gm_ticks *t = &r->shared->ticks;
+    *out = (gm_run_totals){.start_ns = r->start_ns,
+                           .elapsed_ns = r->elapsed_ns,
+                           .faults_ns = r->faults_ns,
+                           .interval_ns = all->timeline.interval_ns,
+                           .intervals = all->timeline.used,
+                           .threads = r->threads,
+                           .interrupted = is_cancelled(r),
+                           .hardware_clock = t->hardware,
+                           .ns_per_tick = t->ns_per_tick,
+                           .drift_ppm = r->drift_ppm};
+    memcpy(out->done, all->done, sizeof out->done);
+    memcpy(out->hits, all->hits, sizeof out->hits);
+    memcpy(out->errors, all->errors, sizeof out->errors);
+    for (uint32_t i = 0; i < r->threads; i++) {
+        uint64_t behind = gm_ticks_to_ns(t, r->workers[i]->behind_ticks);
+        out->behind_ns = behind > out->behind_ns ? behind : out->behind_ns;
+    }
+}
+
+void gm_run_thread_get(gm_run *r, uint32_t i, gm_thread_totals *out)
+{
+    const gm_worker *w = r->workers[i];
+    const gm_shared *s = r->shared;
+    *out = (gm_thread_totals){.group = w->group,
+                              .cpu = w->cpu,
+                              .done = gm_load_rlx(&w->progress) - w->warmed_up,
+                              .elapsed_ns = gm_ticks_to_ns(&s->ticks, w->ended > s->t0 ? w->ended - s->t0 : 0),
+                              .cpu_ns = w->used.cpu_ns,
+                              .voluntary = w->used.voluntary,
+                              .involuntary = w->used.involuntary,
+                              .faults = w->used.faults};
+}
+
+gm_hist *gm_run_latency(gm_run *r, int op)
+{
+    return op >= 0 && op < GM_OPS ? merged(r)->latency[op] : NULL;
+}
+
+gm_hist *gm_run_service(gm_run *r, int op)
+{
+    return op >= 0 && op < GM_OPS ? merged(r)->service[op] : NULL;
+}
+
+static bool row_is_empty(const gm_row *row)
+{
+    for (int c = 0; c < GM_CAUSES; c++)
+        if (row->own[c] || row->inherited[c] > 0)
+            return false;
+    return true;
+}
+
+size_t gm_run_causes(gm_run *r, int op, uint64_t *lows, double *own, double *inherited, size_t cap)
+{
+    const gm_row *rows = op >= 0 && op < GM_OPS ? merged(r)->rows[op] : NULL;
+    double ns = r->shared->ticks.ns_per_tick;
+    size_t n = 0;
+    for (size_t i = 0; rows && i < gm_rows; i++) {
+        if (row_is_empty(&rows[i]))
+            continue;
+        if (n < cap) {
+            lows[n] = gm_row_low(i);
+            for (int c = 0; c < GM_CAUSES; c++) {
+                own[n * GM_CAUSES + (size_t)c] = (double)rows[i].own[c] * ns;
+                inherited[n * GM_CAUSES + (size_t)c] = rows[i].inherited[c] * ns;
+            }
+        }
+        n++;
+    }
+    return n;
+}
+
+size_t gm_run_slowest(gm_run *r, gm_slow *out, size_t cap)
+{
+    const gm_slowest *s = &merged(r)->slowest;
+    for (size_t i = 0; i < s->n && i < cap; i++)
+        out[i] = s->heap[i];
+    return s->n;
+}
+
+size_t gm_run_timeline(gm_run *r, gm_interval *out, size_t cap)
+{
+    const gm_timeline *t = &merged(r)->timeline;
+    for (size_t i = 0; i < t->used && i < cap; i++)
+        out[i] = gm_slot_summary(&t->slots[i]);
+    return (size_t)t->used;
+}

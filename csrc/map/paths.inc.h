@@ -1,0 +1,63 @@
+/* paths.inc.h: the seven forms of path.inc.h, with spans or without (PATH_PROBED). Included by paths.c, twice. */
+
+/* The forms for any hasher. */
+#define PATH_FN static
+#define PATH_HASH K(hash_any)
+#define PATH_SUFFIX PATH_PLAIN_SUFFIX
+
+#define PATH_NAME slow
+#define PATH_KEYS keyany
+#include "map/path.inc.h"
+#undef PATH_NAME
+#undef PATH_KEYS
+
+#define PATH_NAME fast32
+#define PATH_KEYS key4
+#include "map/path.inc.h"
+#undef PATH_NAME
+#undef PATH_KEYS
+
+#define PATH_NAME fast64
+#define PATH_KEYS key8
+#include "map/path.inc.h"
+#undef PATH_NAME
+#undef PATH_KEYS
+
+#define PATH_NAME faststr
+#define PATH_KEYS keystr
+#include "map/path.inc.h"
+#undef PATH_NAME
+#undef PATH_KEYS
+
+#undef PATH_FN
+#undef PATH_HASH
+#undef PATH_SUFFIX
+
+#if GM_HAVE_NI
+/* The forms compiled for AES-NI. */
+#define PATH_FN GM_TARGET_AES static
+#define PATH_HASH K(hash_ni)
+#define PATH_SUFFIX PATH_NI_SUFFIX
+
+#define PATH_NAME fast32
+#define PATH_KEYS key4
+#include "map/path.inc.h"
+#undef PATH_NAME
+#undef PATH_KEYS
+
+#define PATH_NAME fast64
+#define PATH_KEYS key8
+#include "map/path.inc.h"
+#undef PATH_NAME
+#undef PATH_KEYS
+
+#define PATH_NAME faststr
+#define PATH_KEYS keystr
+#include "map/path.inc.h"
+#undef PATH_NAME
+#undef PATH_KEYS
+
+#undef PATH_FN
+#undef PATH_HASH
+#undef PATH_SUFFIX
+#endif
