@@ -222,7 +222,7 @@ void gm_faulty_free(gm_faulty *f);
 const gm_alloc *gm_faulty_alloc(gm_faulty *f);
 void gm_faulty_arm(gm_faulty *f, uint64_t nth,
                    uint64_t times); /* from the nth allocation from now on (1: the next), `times` fail; 0: none */
-void gm_faulty_stall(gm_faulty *f, uint64_t nth, uint64_t ns); /* the nth allocation from now on sleeps first; 0: none */
+void gm_faulty_stall(gm_faulty *f, uint64_t size, uint64_t ns); /* the next allocation of that size or more sleeps first */
 uint64_t gm_faulty_calls(gm_faulty *f);
 uint64_t gm_faulty_live_blocks(gm_faulty *f);
 uint64_t gm_faulty_live_bytes(gm_faulty *f);
@@ -285,7 +285,8 @@ typedef struct gm_replay_stats {
 
 /* Adds to *stats and hists[GM_OP_TRACE_OPS]; the map must have int64 elems. Stops at the first error. */
 int gm_replay(gm_map *m, const gm_replay_config *config, gm_hist *const *hists, gm_replay_stats *stats);
-uint64_t gm_clock_cost_ns(void); /* median cost of one reading of the default clock, measured now */
+uint64_t gm_clock_cost_ns(void);      /* median cost of one reading of the default clock, measured now */
+double gm_tick_cost_ns(int hardware); /* what the engine's two readings measure when nothing is between them: the median */
 
 /* lab/keystream.c: which key comes next, as an index 0 .. n-1. The same indices on every machine for one seed. */
 enum gm_stream_kind {
@@ -434,6 +435,10 @@ gm_hist *gm_run_service(gm_run *r, int op); /* from the actual start; open loop 
 size_t gm_run_causes(gm_run *r, int op, uint64_t *lows, double *own, double *inherited, size_t cap);
 size_t gm_run_slowest(gm_run *r, gm_slow *out, size_t cap); /* slowest first */
 size_t gm_run_timeline(gm_run *r, gm_interval *out, size_t cap);
+
+/* base/build.c: how the core was made. */
+enum gm_build_part { GM_BUILD_COMPILER = 0, GM_BUILD_FLAGS = 1, GM_BUILD_COMMIT = 2 };
+const char *gm_build_info(int part);
 
 /* base/portable_math.c, for its tests */
 double gm_log(double x);

@@ -9,6 +9,7 @@ GOMAP_SANITIZE=address,undefined (or thread) makes a sanitizer build; GOMAP_WERR
 from __future__ import annotations
 
 import os
+import subprocess
 from pathlib import Path
 
 from cffi import FFI
@@ -42,6 +43,17 @@ def link_flags() -> list[str]:
     return [f"-fsanitize={sanitizers}"] if sanitizers else []
 
 
+def commit() -> str:
+    """The commit that is being built, with a + if files have changed since; empty outside a repository."""
+    if not (ROOT / ".git").exists():
+        return ""
+    try:
+        asked = ["git", "-C", str(ROOT), "describe", "--always", "--abbrev=12", "--dirty=+", "--exclude=*"]
+        return subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+
+
 def relative(paths: list[Path]) -> list[str]:
     """Paths as setuptools wants them: relative to setup.py, which is where builds run."""
     return sorted(str(path.relative_to(ROOT)) for path in paths)
@@ -55,6 +67,7 @@ ffi.set_source(
     sources=relative(list(CSRC.rglob("*.c"))),
     depends=relative(list(CSRC.rglob("*.h"))),
     include_dirs=["csrc"],
+    define_macros=[("GM_FLAGS", f'"{" ".join(compile_flags())}"'), ("GM_COMMIT", f'"{commit()}"')],
     extra_compile_args=compile_flags(),
     libraries=["m", "pthread"],
     extra_link_args=link_flags(),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -10,7 +12,16 @@ __all__ = ["nanoseconds", "progress_bar", "size", "table"]
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A titled table: the first column to the left, the others to the right."""
+    """A titled table: the first column to the left, the others to the right. With colours on a terminal, if rich is there."""
+    if sys.stdout.isatty():
+        try:
+            return _rich_table(title, columns, rows)
+        except ImportError:
+            pass
+    return _plain_table(title, columns, rows)
+
+
+def _plain_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     widths = [max(len(row[i]) for row in [columns, *rows]) for i in range(len(columns))]
 
     def line(cells: Sequence[str]) -> str:
@@ -19,6 +30,24 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> 
 
     rule = "  " + "  ".join("-" * w for w in widths)
     return "\n".join([title, line(columns), rule, *map(line, rows)])
+
+
+def _rich_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    made = Table(title=Text(title, "bold"), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold cyan")
+    for i, column in enumerate(columns):
+        made.add_column(Text(column), justify="right" if i else "left", no_wrap=True)
+    for row in rows:
+        made.add_row(*(Text(cell, "dim" if cell == "-" else "") for cell in row))
+    width = sum(max(len(row[i]) for row in [columns, *rows]) + 3 for i in range(len(columns)))
+    console = Console(file=io.StringIO(), force_terminal=True, width=max(width, len(title), shutil.get_terminal_size().columns))
+    console.print(made)
+    assert isinstance(console.file, io.StringIO)
+    return "\n".join(line.rstrip() for line in console.file.getvalue().splitlines()).strip("\n")
 
 
 def _scaled(value: float, units: Sequence[tuple[float, str]]) -> str:

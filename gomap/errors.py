@@ -80,13 +80,18 @@ class TraceError(GomapError, ValueError):
 
 
 # enum gm_status of csrc/gomap.h; a test compares the two.
-OK, MISS, END, NOMEM, READ_WRITE, WRITES, ITERATE, ARGUMENT, CORRUPT = 0, 1, 2, -1, -2, -3, -4, -5, -6
+OK, MISS, END, NOMEM, READ_WRITE, WRITES, ITERATE, ARGUMENT, CORRUPT, THREAD, PIN = 0, 1, 2, -1, -2, -3, -4, -5, -6, -7, -8
 
 _MISUSE = {
     READ_WRITE: "concurrent map read and map write",
     WRITES: "concurrent map writes",
     ITERATE: "concurrent map iteration and map write",
 }
+
+
+def misuse_sentences() -> dict[int, str]:
+    """What Go says of overlaps that it finds, by the status of the C core."""
+    return dict(_MISUSE)
 
 
 def raise_status(status: int) -> NoReturn:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ import pytest
 
 from gomap import __version__
 from gomap.cli import main
-from gomap.lab import ReplayResult
+from gomap.lab import ReplayResult, Result
 
 SHIPPED = str(Path(__file__).parent / "data" / "cloudphysics-io.csv.gz")
 OPTIONS = ["--key-column", "lbn", "--op-column", "op", "--op-map", "28=get,2a=assign"]
@@ -30,7 +31,77 @@ def test_replay_prints_a_report(capsys: pytest.CaptureFixture[str], tmp_path: Pa
     assert max(map(len, text.splitlines())) <= 150
     result = ReplayResult.from_json(out.read_text())
     assert result.operations == {"get": 46_974, "assign": 66_898}
-    assert json.loads(out.read_text())["schema"] == "gomap.replay/1"
+    assert json.loads(out.read_text())["schema"] == "gomap.replay/2"
+
+
+def test_run_writes_what_it_is_asked_for(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    pytest.importorskip("altair")
+    files = {name: tmp_path / f"out.{name}" for name in ("json", "hgrm", "hlog", "plot")}
+    options = [word for name, path in files.items() for word in (f"--{name}", str(path))]
+    assert main(["run", "--preset", "churn", "--size", "2000", "--ops", "150000", "--seed", "1", *options]) == 0
+    text = capsys.readouterr().out
+    for words in ("150,000 operations", "Latency (from call to return", "Where the time of delete went", "The slowest", "rest"):
+        assert words in text
+    assert max(map(len, text.splitlines())) <= 150
+    r = Result.from_json(files["json"].read_text())
+    assert r.total == 150_000
+    assert "#[Max" in files["hgrm"].read_text()
+    assert {p.name for p in tmp_path.glob("*.hgrm")} == {"out.hgrm", "out.delete.hgrm", "out.assign_new.hgrm"}
+    assert files["hlog"].read_text().count("Tag=") == 2
+    page = files["plot"].read_text()
+    assert "http" not in page.replace("http://www.w3.org", "").replace("https://vega.github.io/schema", "")[:2000]
+    assert "Latency by percentile" in page
+
+
+def test_replay_on_threads_tells_where_growth_was(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["replay", SHIPPED, *OPTIONS, "--threads", "2", "--rate", "300000", "--seed", "1"]) == 0
+    growing = capsys.readouterr().out
+    assert main(["replay", SHIPPED, *OPTIONS, "--threads", "2", "--rate", "300000", "--seed", "1", "--hint", "40000"]) == 0
+    presized = capsys.readouterr().out
+    causes = ("array allocation", "evacuation", "second evacuation")
+    table = growing[growing.index("Where the time of assign went") : growing.index("Growth")]
+    assert all(re.search(rf"^  {cause} ", table, re.M) for cause in causes)
+    assert "12 -> 13" in growing
+    assert "Growth: none while measuring" in presized
+    assert not any(re.search(rf"^  {cause} ", presized, re.M) for cause in causes)
+
+
+def test_compare_prints_ratios(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    out = tmp_path / "c.json"
+    assert main(["compare", "--size", "1000", "--ops", "20000", "--repeats", "2", "--json", str(out)]) == 0
+    text = capsys.readouterr().out
+    for words in ("Medians of 2 runs each", "plain (2)", "throughput", "get p99", "  x "):
+        assert words in text
+    assert json.loads(out.read_text())["schema"] == "gomap.comparison/1"
+
+
+@pytest.mark.parametrize("rate", [[], ["--rate", "3"]])
+def test_ctrl_c_prints_what_was_measured(rate: list[str]) -> None:
+    command = [sys.executable, "-m", "gomap", "run", "--duration", "60", "--size", "10", *rate]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    wait_for_thread(process.pid)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, out + err
+    assert "Interrupted: this is what was measured until then." in out
+    assert err == ""
+
+
+def wait_for_thread(pid: int) -> None:
+    """Until the process has its measuring thread: the main one, the one that called the core, a worker."""
+    for _ in range(2000):
+        if len(os.listdir(f"/proc/{pid}/task")) >= 3:
+            return
+        time.sleep(0.01)
+    raise AssertionError("no thread was started")
+
+
+def test_a_warning_names_the_sentence_of_go(capsys: pytest.CaptureFixture[str]) -> None:
+    if len(os.sched_getaffinity(0)) < 2:
+        pytest.skip("needs two CPUs")
+    assert main(["run", "--threads", "2", "--mix", "assign_new=50,delete=50", "--duration", "0.3"]) == 0
+    assert 'fatal error: concurrent map writes"' in capsys.readouterr().out
 
 
 def test_python_m_gomap_is_gomap() -> None:
@@ -53,6 +124,26 @@ def test_python_m_gomap_is_gomap() -> None:
         ["replay", SHIPPED, "--key-column", "lbn", "--op-column", "op", "--op-map", "28"],
         ["replay", SHIPPED, "--format", "json"],
         ["replay", SHIPPED, *OPTIONS, "--json", "/nonexistent/x.json"],
+        ["run", "--mix", "get=90"],
+        ["run", "--mix", "get"],
+        ["run", "--rate", "-5"],
+        ["run", "--keys", "zipf:0"],
+        ["run", "--threads", "999"],
+        ["run", "--preset", "x"],
+        ["run", "--variant", "x"],
+        ["run", "--ops", "0"],
+        ["run", "--ops", "5", "--duration", "1"],
+        ["run", "--size", "-1"],
+        ["run", "--key", "int16"],
+        ["run", "--arrivals", "x"],
+        ["run", "--hgrm", "x.hgrm", "--sample", "0"],
+        ["run", "--plot", "/nonexistent/x.html"],
+        ["replay", SHIPPED, "--threads", "2"],
+        ["replay", SHIPPED, *OPTIONS, "--threads", "999"],
+        ["replay", SHIPPED, *OPTIONS, "--rate", "0"],
+        ["replay", SHIPPED, "--key-column", "block", "--threads", "2"],
+        ["compare", "--variants", "plain,x"],
+        ["compare", "--repeats", "0"],
         ["verify"],
         ["verify", "vectors"],
         ["verify", "vectors", "/nonexistent"],
@@ -71,7 +162,7 @@ def test_bad_usage_is_one_line_and_exit_2(argv: list[str], capsys: pytest.Captur
 def test_help_names_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help"]) == 0
     out = capsys.readouterr().out
-    for command in ("replay", "verify", "inspect"):
+    for command in ("run", "replay", "compare", "verify", "inspect"):
         assert command in out
 
 

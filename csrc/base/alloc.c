@@ -34,7 +34,7 @@ struct gm_faulty {
     gm_alloc alloc;
     _Atomic uint64_t calls, live_blocks, live_bytes;
     _Atomic uint64_t fail_from, fail_until; /* numbers of calls; [from, until) fail */
-    _Atomic uint64_t stall_at, stall_ns;    /* that call takes so much longer */
+    _Atomic uint64_t stall_size, stall_ns;  /* the next call for so many bytes takes so much longer; 0: none */
 };
 
 static void *faulty_zalloc(void *ctx, size_t size)
@@ -43,8 +43,11 @@ static void *faulty_zalloc(void *ctx, size_t size)
     uint64_t nth = gm_add_rlx(&f->calls, 1) + 1;
     if (nth >= gm_load_rlx(&f->fail_from) && nth < gm_load_rlx(&f->fail_until))
         return NULL;
-    if (nth == gm_load_rlx(&f->stall_at))
+    uint64_t stall_size = gm_load_rlx(&f->stall_size);
+    if (stall_size && size >= stall_size) {
+        gm_store_rlx(&f->stall_size, 0);
         gm_nap_ns(gm_load_rlx(&f->stall_ns));
+    }
     void *p = calloc(1, size);
     if (p) {
         gm_add_rlx(&f->live_blocks, 1);
@@ -86,10 +89,10 @@ void gm_faulty_arm(gm_faulty *f, uint64_t nth, uint64_t times)
     gm_store_rlx(&f->fail_until, !nth ? 0 : times > UINT64_MAX - from ? UINT64_MAX : from + times);
 }
 
-void gm_faulty_stall(gm_faulty *f, uint64_t nth, uint64_t ns)
+void gm_faulty_stall(gm_faulty *f, uint64_t size, uint64_t ns)
 {
     gm_store_rlx(&f->stall_ns, ns);
-    gm_store_rlx(&f->stall_at, nth ? gm_load_rlx(&f->calls) + nth : 0);
+    gm_store_rlx(&f->stall_size, size);
 }
 
 uint64_t gm_faulty_calls(gm_faulty *f)

@@ -48,7 +48,7 @@ gm_hist *gm_hist_make(const gm_alloc *alloc, int significant_digits, uint64_t hi
     gm_hist shape = {.alloc = *alloc, .min = UINT64_MAX};
     while (((uint64_t)1 << shape.half_bits) < units)
         shape.half_bits++;
-    shape.len = gm_hist_index(&shape, highest) + 2; /* one more for what lies above (B1) */
+    shape.len = gm_hist_index(shape.half_bits, highest) + 2; /* one more for what lies above (B1) */
     gm_hist *h = alloc->zalloc(alloc->ctx, bytes_of(shape.len));
     if (h)
         *h = shape;
@@ -88,7 +88,7 @@ void gm_hist_add(gm_hist *into, const gm_hist *from)
 
 void gm_hist_record(gm_hist *h, uint64_t value)
 {
-    gm_hist_count(h, value);
+    gm_hist_count(h, h->half_bits, value);
 }
 
 uint64_t gm_hist_total(const gm_hist *h)

@@ -76,9 +76,9 @@ gm_usage gm_usage_read(void)
     gm_usage u = {0};
 #if defined(__linux__)
     struct rusage r;
-    if (getrusage(RUSAGE_THREAD, &r) == 0) {
-        u.cpu_ns = (uint64_t)(r.ru_utime.tv_sec + r.ru_stime.tv_sec) * UINT64_C(1000000000) +
-                   (uint64_t)(r.ru_utime.tv_usec + r.ru_stime.tv_usec) * 1000;
+    struct timespec cpu; /* rusage has the CPU time too, but as of the last tick of the scheduler */
+    if (getrusage(RUSAGE_THREAD, &r) == 0 && clock_gettime(CLOCK_THREAD_CPUTIME_ID, &cpu) == 0) {
+        u.cpu_ns = (uint64_t)cpu.tv_sec * UINT64_C(1000000000) + (uint64_t)cpu.tv_nsec;
         u.involuntary = (uint64_t)r.ru_nivcsw;
         u.voluntary = (uint64_t)r.ru_nvcsw;
         u.faults = (uint64_t)(r.ru_minflt + r.ru_majflt);

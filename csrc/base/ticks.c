@@ -18,6 +18,8 @@
 
 #include "base/thread.h"
 
+#include <stdlib.h>
+
 #if defined(__x86_64__)
 #include <cpuid.h>
 #endif
@@ -71,4 +73,24 @@ double gm_ticks_drift_ppm(const gm_ticks *t)
     gm_tick_pair(&tick, &ns, t->hardware);
     double real = (double)(ns - t->ns0), ours = (double)(tick - t->tick0) * t->ns_per_tick;
     return real > 0 ? (ours - real) / real * 1e6 : 0;
+}
+
+static int by_size(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return (x > y) - (x < y);
+}
+
+double gm_tick_cost_ns(int hardware)
+{
+    enum { ROUNDS = 1001 };
+    uint64_t took[ROUNDS];
+    gm_ticks t;
+    gm_ticks_calibrate(&t, hardware && gm_ticks_hardware());
+    for (int i = 0; i < ROUNDS; i++) {
+        uint64_t start = gm_tick_start(t.hardware), end = gm_tick_end(t.hardware);
+        took[i] = end > start ? end - start : 0;
+    }
+    qsort(took, ROUNDS, sizeof took[0], by_size);
+    return (double)took[ROUNDS / 2] * t.ns_per_tick;
 }

@@ -13,12 +13,13 @@
  *
  *   get, assign, load_or_store, add, replace, incr   a key of the stream
  *   get_miss      a key of the stream, in its absent form
- *   assign_new    keys that never were: thread t of T takes index size + t, size + t + T, size + t + 2T, ...
- *   delete        the oldest of the thread's own new keys that is still there, else a key of the stream: with as many
- *                 deletes as assigns of new keys a map keeps its size while its keys move on
+ *   assign_new    a key that never was: thread t of T takes the next of the indices t, t + T, t + 2T, ... from `size` on
+ *   delete        beside assign_new: the oldest key, thread t's next of t, t + T, ... from 0 on; else a key of the stream
  *   iterate, len  none
  *
- * `latest` counts back from the newest key of this thread's view: the keyspace, and what it has added (T at a time).
+ * So with as many deletes as assigns of new keys a map keeps its size while its keys move on; the stream moves with them:
+ * what it draws is counted from the oldest key that the thread has not deleted. `latest` counts back from the newest instead:
+ * of the keyspace, and what this thread has added (T at a time).
  *
  * SEEDS. Four generators a thread, for keys, kinds, instants; seed of part p of thread t: gm_seed_of(seed, 4t + p), p = 0 keys,
  * 1 kinds, 2 instants. Number 4t + 3 of thread 0 shuffles the order in which the map is filled.
@@ -115,8 +116,9 @@ bool gm_feed_init(gm_feed *f, const gm_group *g, const gm_codec *codec, gm_place
     f->g = g;
     f->codec = *codec;
     f->at = at;
-    f->size = c->size;
     f->keyspace = c->keyspace;
+    f->filled = c->size / at.threads + (at.thread < c->size % at.threads);
+    f->newest = f->filled;
     gm_stream_config keys = g->keys;
     keys.n = c->keyspace ? c->keyspace : 1;
     keys.seed = gm_seed_of(c->seed, 4 * (uint64_t)at.thread);
@@ -140,8 +142,10 @@ bool gm_feed_init(gm_feed *f, const gm_group *g, const gm_codec *codec, gm_place
         f->requests[i].op = f->kind[0];
     }
     f->plain = !g->trace;
-    for (unsigned k = 0; k < f->nkinds; k++)
+    for (unsigned k = 0; k < f->nkinds; k++) {
+        f->moves = f->moves || f->kind[k] == GM_OP_ASSIGN_NEW;
         f->plain = f->plain && f->kind[k] < GM_OP_FILL && f->kind[k] != GM_OP_DELETE;
+    }
     return true;
 }
 
@@ -162,10 +166,10 @@ static double draw_due(gm_feed *f, uint64_t number)
     return f->due += -gm_log(u) * f->gap;
 }
 
-/* The index of this thread's n-th new key. */
+/* The n-th index that is this thread's: of the keys that the map is filled with, and beyond. */
 static uint64_t own_key(const gm_feed *f, uint64_t n)
 {
-    return f->size + f->at.thread + n * f->at.threads;
+    return f->at.thread + n * f->at.threads;
 }
 
 static void take_of_trace(gm_feed *f, gm_request *r)
@@ -186,9 +190,9 @@ static void take_of_trace(gm_feed *f, gm_request *r)
 static bool takes_own_key(gm_feed *f, uint8_t op, uint64_t *index)
 {
     if (op == GM_OP_ASSIGN_NEW)
-        *index = own_key(f, f->added++);
-    else if (op == GM_OP_DELETE && f->removed < f->added)
-        *index = own_key(f, f->removed++);
+        *index = own_key(f, f->newest++);
+    else if (op == GM_OP_DELETE && f->moves && f->oldest < f->newest)
+        *index = own_key(f, f->oldest++);
     else
         return false;
     return true;
@@ -214,14 +218,16 @@ static void draw_plain_keys(gm_feed *f, unsigned n)
 /* Keys of the stream for those of n requests that wait[] for one: drawn together, in order. */
 static void draw_of_stream(gm_feed *f, const uint8_t *wait, unsigned n)
 {
+    uint64_t base = f->g->keys.kind == GM_STREAM_LATEST ? 0 : f->oldest * f->at.threads;
     gm_stream_draw(&f->keys, f->drawn, n);
     for (unsigned i = 0; i < n; i++) {
-        gm_request *r = &f->requests[wait[i]];
-        gm_codec_write(&f->codec, (uint64_t)f->drawn[i], r->op == GM_OP_GET_MISS, f->bytes + wait[i] * f->codec.stride);
+        const gm_request *r = &f->requests[wait[i]];
+        unsigned char *to = f->bytes + wait[i] * f->codec.stride;
+        gm_codec_write(&f->codec, base + (uint64_t)f->drawn[i], r->op == GM_OP_GET_MISS, to);
     }
 }
 
-/* The keys of n requests whose kinds are known. */
+/* The keys of n requests whose kinds are known. Whatever moves the stream ends what is drawn together (F1). */
 static void draw_keys(gm_feed *f, unsigned n)
 {
     uint8_t wait[gm_feed_block];
@@ -230,16 +236,19 @@ static void draw_keys(gm_feed *f, unsigned n)
     for (unsigned i = 0; i < n; i++) {
         uint64_t index;
         uint8_t op = f->requests[i].op;
-        if (takes_own_key(f, op, &index)) {
-            gm_codec_write(&f->codec, index, false, f->bytes + i * f->codec.stride);
-        } else if (!takes_no_key(op)) {
-            wait[waiting++] = (uint8_t)i;
-        }
-        if (latest && op == GM_OP_ASSIGN_NEW) {
+        if (takes_no_key(op))
+            continue;
+        if (op == (latest ? GM_OP_ASSIGN_NEW : GM_OP_DELETE) && f->moves) {
             draw_of_stream(f, wait, waiting);
-            gm_stream_grow(&f->keys, f->keyspace + f->added * f->at.threads);
             waiting = 0;
         }
+        if (!takes_own_key(f, op, &index)) {
+            wait[waiting++] = (uint8_t)i;
+            continue;
+        }
+        gm_codec_write(&f->codec, index, false, f->bytes + i * f->codec.stride);
+        if (latest && op == GM_OP_ASSIGN_NEW)
+            gm_stream_grow(&f->keys, f->keyspace + (f->newest - f->filled) * f->at.threads);
     }
     draw_of_stream(f, wait, waiting);
 }

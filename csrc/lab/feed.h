@@ -29,14 +29,16 @@ typedef struct gm_feed {
     const gm_group *g;
     gm_codec codec;
     gm_place at;
-    uint64_t size, keyspace;
+    uint64_t keyspace;
     gm_stream keys;
     gm_xoshiro kinds, gaps;
     unsigned nkinds;
     bool plain;             /* every kind takes a key of the stream, and present ones only */
     uint64_t below[GM_OPS]; /* a draw below it is of that kind, or an earlier one */
     uint8_t kind[GM_OPS];
-    uint64_t added, removed; /* keys of this thread's own: 0 .. added-1 were assigned, of them 0 .. removed-1 deleted */
+    bool moves;              /* new keys are assigned: deletes take the oldest */
+    uint64_t filled;         /* keys that are this thread's and in the map from the start: its 0th .. */
+    uint64_t oldest, newest; /* of its own keys, those that it has deleted, that it has assigned or found there */
     uint64_t cursor;         /* trace: its next operation */
     uint64_t number;         /* requests drawn */
     uint64_t restarted;      /* its value at the start of the schedule */

@@ -22,8 +22,8 @@
  *   preempted    if the thread was taken off its CPU: wall time less CPU time since the last look, at most the service time
  *   page_fault   faults since the last look, times what one was measured to cost
  *
- * Both are taken off the longest spans. A look is taken in every slow operation and between two blocks of requests, so that
- * what is charged happened in this operation or in one of the few before it.
+ * Both are taken off the longest spans. A look (under a microsecond) is taken in every slow operation, and between two blocks
+ * of requests if the last one is 100 microseconds old: what is charged happened in this operation or shortly before it.
  *
  *   A1  The causes of an operation add up to its latency.
  *   A2  Histograms lose nothing: 3 significant digits up to 100 s, what lies above is counted above.
@@ -39,7 +39,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { HIST_DIGITS = 3 };
+enum { HIST_DIGITS = 3, LOOK_NS = 100000 };
 static const uint64_t HIST_HIGHEST_NS = UINT64_C(100000000000);
 
 /* ------------------------------------------------------------------ coarse buckets */
@@ -88,7 +88,9 @@ static bool init_op(gm_recorder *r, int op)
 
 int gm_recorder_init(gm_recorder *r, const gm_recorder_plan *plan)
 {
-    *r = (gm_recorder){.plan = *plan, .slow_ticks = gm_ns_to_ticks(plan->ticks, plan->slow_ns)};
+    *r = (gm_recorder){.plan = *plan,
+                       .slow_ticks = gm_ns_to_ticks(plan->ticks, plan->slow_ns),
+                       .look_ticks = gm_ns_to_ticks(plan->ticks, LOOK_NS)};
     if (!plan->timed)
         return GM_OK;
     bool ok = true;
@@ -276,6 +278,12 @@ void gm_recorder_look(gm_recorder *r)
     r->usage_at = gm_tick_end(r->plan.ticks->hardware);
 }
 
+void gm_recorder_look_again(gm_recorder *r)
+{
+    if (r->plan.probed && gm_tick_start(r->plan.ticks->hardware) > r->usage_at + r->look_ticks)
+        gm_recorder_look(r);
+}
+
 /* Moves up to `ticks` from the longest causes to `cause`. */
 static void move_ticks(uint64_t *causes, int cause, uint64_t ticks)
 {
@@ -374,18 +382,18 @@ static void keep(gm_recorder *r, const gm_sample *s, const uint64_t *own, seen o
 }
 
 /* What is not done for most operations. */
-void gm_recorder_add_in_full(gm_recorder *r, const gm_sample *s, gm_probe *p, uint64_t latency_ns, const gm_variant *v,
+void gm_recorder_add_in_full(gm_recorder *r, gm_sample s, gm_probe *p, uint64_t latency_ns, const gm_variant *v,
                              void *self)
 {
     uint64_t own[GM_CAUSES];
     seen of = {0, 0};
-    if (p && gm_ticks_above(s->end, s->start) > r->slow_ticks)
+    if (p && gm_ticks_above(s.end, s.start) > r->slow_ticks)
         of = look_closer(r, p);
-    decompose(r, s, p, own);
+    decompose(r, &s, p, own);
     if (p)
-        charge(r, s->op, latency_ns, own);
+        charge(r, s.op, latency_ns, own);
     if (latency_ns > r->slowest.floor_ns)
-        keep(r, s, own, of, latency_ns, gm_ticks_to_ns(r->plan.ticks, gm_ticks_above(s->end, s->start)), v->growing_to(self));
+        keep(r, &s, own, of, latency_ns, gm_ticks_to_ns(r->plan.ticks, gm_ticks_above(s.end, s.start)), v->growing_to(self));
 }
 
 /* ------------------------------------------------------------------ merging */

@@ -68,7 +68,7 @@ typedef struct gm_recorder {
     uint64_t t0; /* ticks */
     uint64_t done[GM_OPS], hits[GM_OPS], errors[9];
     uint64_t untimed; /* operations since the last timed one */
-    uint64_t slow_ticks;
+    uint64_t slow_ticks, look_ticks;
     gm_hist *latency[GM_OPS], *service[GM_OPS];
     gm_row *rows[GM_OPS];
     gm_timeline timeline;
@@ -82,10 +82,11 @@ int gm_recorder_init(gm_recorder *r, const gm_recorder_plan *plan);
 void gm_recorder_free(gm_recorder *r);
 void gm_recorder_reset(gm_recorder *r); /* nothing recorded; all memory touched */
 void gm_recorder_begin(gm_recorder *r, uint64_t t0);
-void gm_recorder_idle(gm_recorder *r); /* the thread has caught up with its schedule */
-void gm_recorder_look(gm_recorder *r); /* reads the thread's usage, so that the next difference is of few operations */
+void gm_recorder_idle(gm_recorder *r);       /* the thread has caught up with its schedule */
+void gm_recorder_look(gm_recorder *r);       /* reads the thread's usage, so that the next difference is of few operations */
+void gm_recorder_look_again(gm_recorder *r); /* the same, if the last look is old */
 void gm_recorder_advance(gm_recorder *r, uint64_t end); /* to the interval of an instant beyond the present one */
-void gm_recorder_add_in_full(gm_recorder *r, const gm_sample *s, gm_probe *p, uint64_t latency_ns, const gm_variant *v,
+void gm_recorder_add_in_full(gm_recorder *r, gm_sample s, gm_probe *p, uint64_t latency_ns, const gm_variant *v,
                              void *self);
 void gm_recorder_merge(gm_recorder *into, gm_recorder *from); /* both made by one plan */
 void gm_slowest_sort(gm_slowest *s);
@@ -122,20 +123,20 @@ static inline void gm_recorder_tick(gm_recorder *r, uint64_t end, uint64_t laten
 }
 
 /* One timed operation. p: its probe, finished; or NULL. The short way is that of most operations. */
-static inline void gm_recorder_add(gm_recorder *r, const gm_sample *s, gm_probe *p, const gm_variant *v, void *self)
+static inline void gm_recorder_add(gm_recorder *r, gm_sample s, gm_probe *p, const gm_variant *v, void *self)
 {
-    uint64_t ticks = gm_ticks_above(s->end, s->start), latency_ns = gm_ticks_to_ns(r->plan.ticks, ticks);
+    uint64_t ticks = gm_ticks_above(s.end, s.start), latency_ns = gm_ticks_to_ns(r->plan.ticks, ticks);
     if (r->plan.paced) {
-        gm_hist_count(r->service[s->op], latency_ns);
-        latency_ns = gm_ticks_to_ns(r->plan.ticks, gm_ticks_above(s->end, s->due));
+        gm_hist_count(r->service[s.op], gm_hist_half_bits_3, latency_ns);
+        latency_ns = gm_ticks_to_ns(r->plan.ticks, gm_ticks_above(s.end, s.due));
     }
-    gm_hist_count(r->latency[s->op], latency_ns);
-    gm_recorder_tick(r, s->end, latency_ns);
+    gm_hist_count(r->latency[s.op], gm_hist_half_bits_3, latency_ns);
+    gm_recorder_tick(r, s.end, latency_ns);
     bool slow = latency_ns > r->slowest.floor_ns || ticks > r->slow_ticks;
     if (gm_unlikely(slow || (p && (p->touched || r->plan.paced))))
         gm_recorder_add_in_full(r, s, p, latency_ns, v, self);
     else if (p)
-        r->rows[s->op][gm_coarse_index(latency_ns, gm_row_bits)].own[GM_CAUSE_REST] += p->ticks[GM_CAUSE_REST];
+        r->rows[s.op][gm_coarse_index(latency_ns, gm_row_bits)].own[GM_CAUSE_REST] += p->ticks[GM_CAUSE_REST];
 }
 
 #endif

@@ -67,19 +67,18 @@ static int time_one(gm_worker *w, const gm_request *r, const uint64_t *due)
     gm_shared *s = w->shared;
     bool hardware = s->ticks.hardware;
     gm_probe *p = s->probed ? &w->probe : NULL;
-    gm_sample sample = {.op = r->op};
-    sample.start = gm_tick_start(hardware);
+    uint64_t start = gm_tick_start(hardware);
     if (p)
-        gm_probe_begin(p, sample.start);
+        gm_probe_begin(p, start);
     int status = operate(w, r);
-    sample.end = gm_tick_end(hardware);
+    uint64_t end = gm_tick_end(hardware);
     if (p)
-        gm_probe_charge(p, sample.end);
-    sample.due = due ? *due : sample.start;
-    sample.free_at = due ? w->free_at : sample.start;
+        gm_probe_charge(p, end);
     gm_recorder_count(&w->recorder, r->op, status);
-    if (gm_likely(status >= 0))
-        gm_recorder_add(&w->recorder, &sample, p, s->v, s->self);
+    if (gm_likely(status >= 0)) {
+        gm_sample sample = {r->op, due ? *due : start, due ? w->free_at : start, start, end};
+        gm_recorder_add(&w->recorder, sample, p, s->v, s->self);
+    }
     return status;
 }
 
@@ -195,7 +194,7 @@ static void run_phase(gm_worker *w, int phase, uint64_t ops)
     while (going && done < ops) {
         unsigned n = ops - done < block ? (unsigned)(ops - done) : block;
         gm_feed_draw(&w->feed, n);
-        gm_recorder_look(&w->recorder);
+        gm_recorder_look_again(&w->recorder);
         unsigned did = w->paced ? run_open(w, n, phase) : run_closed(w, n, phase);
         done += did;
         going = did == n;

@@ -1,18 +1,40 @@
-"""The laboratory: traces, and what a map does under them."""
+"""The laboratory: workloads, traces, and what a map does under them."""
 
+from gomap.lab.compare import Comparison, Ratio, bootstrap_ratio, compare
+from gomap.lab.engine import EngineError, run
+from gomap.lab.histogram import Histogram, TooFewSamples
 from gomap.lab.keystreams import Hotspot, KeyStream, Latest, Sequential, Uniform, Zipf
+from gomap.lab.presets import PRESETS, Preset
 from gomap.lab.replay import ReplayResult, replay
+from gomap.lab.result import Result, SlowOperation, Timeline
 from gomap.lab.traces import TraceData, read_trace
+from gomap.lab.workload import Group, Trace, Workload
 
 __all__ = [
+    "PRESETS",
+    "Comparison",
+    "EngineError",
+    "Group",
+    "Histogram",
     "Hotspot",
     "KeyStream",
     "Latest",
+    "Preset",
+    "Ratio",
     "ReplayResult",
+    "Result",
     "Sequential",
+    "SlowOperation",
+    "Timeline",
+    "TooFewSamples",
+    "Trace",
     "TraceData",
     "Uniform",
+    "Workload",
     "Zipf",
+    "bootstrap_ratio",
+    "compare",
     "read_trace",
     "replay",
+    "run",
 ]

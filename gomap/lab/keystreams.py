@@ -110,3 +110,20 @@ class Sequential(KeyStream):
 
     def _fill(self, config: Any) -> None:
         config.kind = lib.GM_STREAM_SEQUENTIAL
+
+
+STREAMS: dict[str, type[KeyStream]] = {cls.__name__: cls for cls in (Uniform, Zipf, Hotspot, Latest, Sequential)}
+"""By name."""
+
+
+def parse_keys(text: str) -> KeyStream:
+    """A stream written as text, such as zipf:0.99 or hotspot:0.2:0.8; `BadValue` names what is allowed."""
+    name, *numbers = text.split(":")
+    cls = STREAMS.get(name.capitalize())
+    try:
+        if cls is not None:
+            return cls(*map(float, numbers))
+    except (TypeError, ValueError) as e:
+        if isinstance(e, BadValue):
+            raise
+    raise BadValue(f"--keys: {text!r} is none of uniform, zipf[:THETA], hotspot[:FRACTION:SHARE], latest[:THETA], sequential")

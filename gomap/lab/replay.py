@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import secrets
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -12,20 +11,18 @@ from typing import Any
 from gomap._core import ffi, lib
 from gomap.errors import BadValue, ensure, raise_status
 from gomap.kinds import Strings
+from gomap.lab.histogram import HIGHEST_NS, Histogram
 from gomap.lab.machine import this_machine
 from gomap.lab.traces import TraceData
 from gomap.map import Event, Map
 
-__all__ = ["Growth", "Latency", "ReplayResult", "replay"]
+__all__ = ["Growth", "ReplayResult", "replay"]
 
-SCHEMA = "gomap.replay/1"
+SCHEMA = "gomap.replay/2"
 KINDS = ("get", "assign", "delete", "add", "replace", "incr", "fill")
 PERCENTILES = (50.0, 90.0, 99.0, 99.9, 99.99)
-SAMPLES_BEYOND = 100
-"""A percentile is given only if at least this many samples lie beyond it."""
 
 _SLICE = 1 << 16
-_HIGHEST_NS = 100_000_000_000
 
 
 @dataclass(frozen=True)
@@ -47,28 +44,12 @@ class Growth:
 
 
 @dataclass(frozen=True)
-class Latency:
-    """The service times of one kind of operation, in nanoseconds, each with one reading of the clock in it.
-
-    `percentiles`: of PERCENTILES, None where fewer than SAMPLES_BEYOND samples lie beyond. `counts`: the histogram as
-    (highest value, count) pairs.
-    """
-
-    count: int
-    min_ns: int
-    mean_ns: float
-    max_ns: int
-    percentiles: dict[str, int | None]
-    counts: list[tuple[int, int]]
-
-
-@dataclass(frozen=True)
 class ReplayResult:
     """What a replay measured. All counts are of operations unless said; `hits` are those that found their key.
 
     `chains`: number of buckets of the current array by the length of their chain, at the end. `ops_per_s`: operations by
-    the sum of their service times. `bytes_per_entry`: memory of the map by its entries. `events_dropped`: growth events
-    lost for want of room.
+    the sum of their service times. `latency`: service times, one reading of the clock in each. `bytes_per_entry`: memory of
+    the map by its entries. `events_dropped`: growth events lost for want of room.
     """
 
     trace: str
@@ -82,7 +63,7 @@ class ReplayResult:
     hits: dict[str, int]
     growths: list[Growth]
     chains: dict[str, int]
-    latency: dict[str, Latency]
+    latency: dict[str, Histogram]
     header: dict[str, Any]
     bytes_per_entry: float
     ops_per_s: float
@@ -103,7 +84,8 @@ class ReplayResult:
 
     def to_json(self) -> str:
         """The result as JSON, with its `schema`."""
-        return json.dumps(asdict(self), indent=1)
+        fields = asdict(self) | {"latency": {kind: h.to_dict() for kind, h in self.latency.items()}}
+        return json.dumps(fields, indent=1)
 
     @classmethod
     def from_json(cls, text: str) -> ReplayResult:
@@ -113,35 +95,11 @@ class ReplayResult:
             if fields["schema"] != SCHEMA:
                 raise BadValue(f"schema {SCHEMA} expected, not {fields['schema']}")
             fields["growths"] = [Growth(**g) for g in fields["growths"]]
-            fields["latency"] = {
-                kind: Latency(**{**entry, "counts": [(v, n) for v, n in entry["counts"]]})
-                for kind, entry in fields["latency"].items()
-            }
+            fields["latency"] = {kind: Histogram.from_dict(h) for kind, h in fields["latency"].items()}
             fields["machine"]["cpus"] = tuple(fields["machine"]["cpus"])
             return cls(**fields)
         except (KeyError, TypeError, AttributeError, json.JSONDecodeError) as e:
             raise BadValue(f"not a replay result: {e}") from None
-
-
-def samples_needed(percent: float) -> int:
-    """How many samples a percentile needs."""
-    return math.ceil(SAMPLES_BEYOND / (1 - percent / 100) - 1e-6)
-
-
-def _latency(hist: Any) -> Latency:
-    total = int(lib.gm_hist_total(hist))
-    n = lib.gm_hist_counts(hist, ffi.NULL, ffi.NULL, 0)
-    values, counts = ffi.new("uint64_t[]", n), ffi.new("uint64_t[]", n)
-    lib.gm_hist_counts(hist, values, counts, n)
-    percentiles = {f"{p:g}": int(lib.gm_hist_percentile(hist, p)) if total >= samples_needed(p) else None for p in PERCENTILES}
-    return Latency(
-        total,
-        int(lib.gm_hist_min(hist)),
-        float(lib.gm_hist_mean(hist)),
-        int(lib.gm_hist_max(hist)),
-        percentiles,
-        list(zip(ffi.unpack(values, n), ffi.unpack(counts, n), strict=True)),
-    )
 
 
 def _growths(events: list[Event], operations: int) -> list[Growth]:
@@ -183,7 +141,7 @@ class _Run:
     def __init__(self, trace: TraceData, m: Map, fill: bool) -> None:
         self.trace, self.m = trace, m
         self.stats = ffi.new("gm_replay_stats *")
-        self.hists = [ffi.gc(lib.gm_hist_new(3, _HIGHEST_NS), lib.gm_hist_free) for _ in KINDS]
+        self.hists = [ffi.gc(lib.gm_hist_new(3, HIGHEST_NS), lib.gm_hist_free) for _ in KINDS]
         if any(h == ffi.NULL for h in self.hists):
             raise_status(-1)
         self.table = ffi.new("gm_hist *[]", self.hists)
@@ -255,7 +213,7 @@ def replay(
         hits={kind: int(stats.hits[KINDS.index(kind)]) for kind in done},
         growths=_growths(m.events(), n),
         chains=_chains(m),
-        latency={kind: _latency(run.hists[KINDS.index(kind)]) for kind in done},
+        latency={kind: Histogram.from_core(run.hists[KINDS.index(kind)]) for kind in done},
         header=header._asdict(),
         bytes_per_entry=header.memory / header.count if header.count else 0.0,
         ops_per_s=sum(done.values()) / (stats.total_ns / 1e9) if stats.total_ns else 0.0,

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
+import itertools
 import math
+import sys
 from typing import Any
 
 import hypothesis.strategies as st
@@ -10,6 +13,9 @@ import pytest
 from gomap._core import ffi, lib
 from hdrh.histogram import HdrHistogram
 from hypothesis import given
+
+from gomap import BadValue, MissingTool
+from gomap.lab.histogram import Histogram, TooFewSamples, write_hlog
 
 HIGHEST = 100_000_000_000
 
@@ -94,3 +100,77 @@ def test_empty_and_impossible() -> None:
     assert lib.gm_hist_percentile(filled([7]), math.nan) == 7
     for digits, highest in ((0, 100), (6, 100), (3, 1), (3, 1 << 63)):
         assert lib.gm_hist_new(digits, highest) == ffi.NULL
+
+
+# ------------------------------------------------------------------ the class of the laboratory
+
+
+def measured(values: list[int]) -> Histogram:
+    return Histogram.from_core(filled(values))
+
+
+@given(values=VALUES, more=VALUES)
+def test_files_are_read_back_by_hdrhistogram(values: list[int], more: list[int]) -> None:
+    both = {"get": measured(values), "assign": measured(more)}
+    log = io.StringIO()
+    write_hlog(log, list(both.items()), start_s=1000.5, length_s=2.0)
+    lines = log.getvalue().splitlines()
+    assert lines[:2] == ["#[Histogram log format version 1.3]", "#[StartTime: 1000.500 (seconds since epoch)]"]
+    for line, (kind, h) in zip(lines[3:], both.items(), strict=True):
+        tag, start, length, top, code = line.split(",")
+        assert (tag, start, length, top) == (f"Tag={kind}", "0.000", "2.000", f"{h.max_ns / 1e6:.3f}")
+        theirs = HdrHistogram.decode(code)
+        found = [(i.value_iterated_to, i.count_at_value_iterated_to) for i in theirs.get_recorded_iterator()]
+        expected = [(theirs.get_lowest_equivalent_value(v), n) for v, n in h.counts]
+        assert [(theirs.get_lowest_equivalent_value(v), n) for v, n in found] == expected
+
+
+@given(values=st.lists(st.integers(1000, 10**9), min_size=1, max_size=300))
+def test_the_percentile_file_agrees(values: list[int]) -> None:
+    h, out = measured(values), io.BytesIO()
+    h.write_hgrm(out, unit_ns=1.0)
+    lines = out.getvalue().decode().splitlines()
+    assert lines[0].split() == ["Value", "Percentile", "TotalCount", "1/(1-Percentile)"]
+    rows = [line.split() for line in lines[2:] if not line.startswith("#")]
+    running = list(itertools.accumulate(n for _, n in h.counts))
+    for value, _, total in (row[:3] for row in rows):
+        assert int(total) in running
+        assert h.counts[running.index(int(total))][0] == pytest.approx(float(value), rel=2e-3)
+    assert int(rows[-1][2]) == h.count == len(values)
+
+
+def test_percentiles_of_the_class_are_those_of_the_core() -> None:
+    values = [(i * 7919) % 1_000_003 for i in range(50_000)]
+    h, core = measured(values), filled(values)
+    for p in (0, 1, 50, 90, 99, 99.5):
+        assert h.percentile(p) == lib.gm_hist_percentile(core, p)
+    with pytest.raises(TooFewSamples, match=r"p99.9 needs 100,000 samples, so that 100 lie beyond it; there are 50,000") as e:
+        h.percentile(99.9)
+    assert (e.value.needed, e.value.count) == (100_000, 50_000)
+    assert h.percentile_or_none(99.9) is None
+    assert h.value_at(99.99) == lib.gm_hist_percentile(core, 99.99)
+    for p in (100, -1, math.nan):
+        with pytest.raises(BadValue):
+            h.percentile(p)
+
+
+@given(values=VALUES, more=VALUES)
+def test_merging(values: list[int], more: list[int]) -> None:
+    assert Histogram.merged([measured(values), measured(more), measured([])]).counts == measured(values + more).counts
+    merged, whole = Histogram.merged([measured(values), measured(more)]), measured(values + more)
+    assert (merged.count, merged.min_ns, merged.max_ns) == (whole.count, whole.min_ns, whole.max_ns)
+    assert merged.mean_ns == pytest.approx(whole.mean_ns)
+
+
+def test_an_empty_histogram() -> None:
+    assert Histogram.merged([]).counts == ()
+    with pytest.raises(TooFewSamples):
+        Histogram.merged([]).percentile(50)
+    with pytest.raises(TooFewSamples):
+        Histogram.merged([]).value_at(50)
+
+
+def test_without_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "hdrh.histogram", None)
+    with pytest.raises(MissingTool, match=r"pip install 'gomap\[lab\]'"):
+        measured([1]).encoded()

@@ -1,0 +1,147 @@
+"""Variants, or settings, side by side: runs interleaved, medians, intervals of the ratios."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gomap.errors import BadValue
+from gomap.lab.engine import run
+from gomap.lab.result import Result
+from gomap.lab.workload import Workload
+from gomap.variants import variant
+
+__all__ = ["Comparison", "Ratio", "bootstrap_ratio", "compare"]
+
+SCHEMA = "gomap.comparison/1"
+_RESAMPLES = 10_000
+
+
+@dataclass(frozen=True)
+class Ratio:
+    """A ratio of medians with its 95 % bootstrap interval. Within the interval lies 1: no difference was shown."""
+
+    ratio: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{self.ratio:.3g} ({self.low:.3g} to {self.high:.3g})"
+
+
+def bootstrap_ratio(a: Sequence[float], b: Sequence[float], seed: int = 0) -> Ratio:
+    """The median of a by the median of b, with the percentile-bootstrap interval (source: Efron, "Bootstrap methods", 1979).
+
+    Both lists are resampled independently, 10,000 times, by a generator with that seed. O(resamples * samples).
+    """
+    x, y = np.asarray(a, float), np.asarray(b, float)
+    if x.size == 0 or y.size == 0 or not (y > 0).all():
+        raise BadValue("a ratio needs samples on both sides, those below the line above 0")
+    rng = np.random.default_rng(seed)
+    tops = np.median(x[rng.integers(0, x.size, (_RESAMPLES, x.size))], axis=1)
+    bottoms = np.median(y[rng.integers(0, y.size, (_RESAMPLES, y.size))], axis=1)
+    low, high = np.percentile(tops / bottoms, [2.5, 97.5])
+    return Ratio(float(np.median(x) / np.median(y)), float(low), float(high))
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Runs of several settings, interleaved: `runs[name]` in the order they were made. The first name is the base line."""
+
+    runs: dict[str, tuple[Result, ...]]
+    interrupted: bool
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self.runs)
+
+    def samples(self, name: str, metric: str) -> list[float]:
+        """One number for each run: "throughput" (operations a second), or "KIND pN" (nanoseconds), such as "get p99.9".
+
+        `BadValue` for another metric or a kind that was not timed, `TooFewSamples` as `Histogram.percentile`."""
+        runs = self.runs[name]
+        if metric == "throughput":
+            return [r.throughput for r in runs]
+        kind, _, percent = metric.partition(" p")
+        if not all(kind in r.latency for r in runs):
+            raise BadValue(f"no metric {metric!r}; there is throughput, and such as {next(iter(runs[0].latency), 'get')} p99")
+        return [float(r.latency[kind].percentile(float(percent))) for r in runs]
+
+    def median(self, name: str, metric: str) -> float:
+        """The median over the runs of a name."""
+        return float(np.median(self.samples(name, metric)))
+
+    def ratio(self, name: str, metric: str) -> Ratio:
+        """The median of a name by that of the base line."""
+        return bootstrap_ratio(self.samples(name, metric), self.samples(self.names[0], metric))
+
+    def to_json(self) -> str:
+        """All results as JSON, with a `schema`."""
+        runs = {name: [json.loads(r.to_json()) for r in results] for name, results in self.runs.items()}
+        return json.dumps({"schema": SCHEMA, "interrupted": self.interrupted, "runs": runs})
+
+    @classmethod
+    def from_json(cls, text: str) -> Comparison:
+        """What `to_json` wrote. `BadValue` for anything else."""
+        try:
+            d = json.loads(text)
+            if d["schema"] != SCHEMA:
+                raise BadValue(f"schema {SCHEMA} expected, not {d['schema']}")
+            runs = {name: tuple(Result.from_json(json.dumps(r)) for r in results) for name, results in d["runs"].items()}
+            return cls(runs, bool(d["interrupted"]))
+        except (KeyError, TypeError, AttributeError, json.JSONDecodeError) as e:
+            raise BadValue(f"not a comparison: {e}") from None
+
+
+def _settings(workload: Workload | Mapping[str, Workload], variants: Sequence[str] | None) -> dict[str, Workload]:
+    if not isinstance(workload, Workload):
+        if variants is not None:
+            raise BadValue("give variants with one workload, or several workloads by name")
+        return dict(workload)
+    found: dict[str, Workload] = {}
+    for name in variants or (workload.variant,):
+        variant(name)
+        label, n = name, 2
+        while label in found:
+            label, n = f"{name} ({n})", n + 1
+        found[label] = workload.with_(variant=name)
+    return found
+
+
+def compare(
+    workload: Workload | Mapping[str, Workload],
+    variants: Sequence[str] | None = None,
+    repeats: int = 5,
+    *,
+    progress: Callable[[float], None] | None = None,
+    **options: Any,
+) -> Comparison:
+    """Runs a workload on several variants (or several workloads by name), interleaved: A B A B ..., `repeats` times each.
+
+    A variant given twice is compared with itself: the noise of this machine. All get one seed in each round, another one in
+    the next (or the workload's own, if it has one). Ctrl-C ends it after the round before. options: as for `run`.
+    """
+    settings = _settings(workload, variants)
+    if len(settings) < 1 or not isinstance(repeats, int) or repeats < 1:
+        raise BadValue(f"something to compare and at least one repeat expected: {len(settings)} settings, {repeats!r} repeats")
+    runs: dict[str, list[Result]] = {name: [] for name in settings}
+    total = repeats * len(settings)
+    for i in range(repeats):
+        seed = int(np.random.SeedSequence(i).generate_state(1, np.uint64)[0])
+        for j, (name, w) in enumerate(settings.items()):
+            before = i * len(settings) + j
+
+            def tell(part: float, before: int = before) -> None:
+                if progress is not None:
+                    progress((before + part) / total)
+
+            r = run(w if w.seed is not None else w.with_(seed=seed), progress=tell, **options)
+            if r.interrupted:
+                whole = min(len(results) for results in runs.values())
+                return Comparison({name: tuple(results[:whole]) for name, results in runs.items()}, True)
+            runs[name].append(r)
+    return Comparison({name: tuple(results) for name, results in runs.items()}, False)

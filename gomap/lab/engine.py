@@ -1,0 +1,313 @@
+"""Runs a workload: makes the map, hands everything to the core in one call, collects what it measured."""
+
+from __future__ import annotations
+
+import secrets
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from gomap._core import ffi, lib
+from gomap.errors import ARGUMENT, NOMEM, PIN, THREAD, BadValue, GomapError, OutOfMemory, misuse_sentences
+from gomap.kinds import Strings
+from gomap.lab.histogram import Histogram
+from gomap.lab.keystreams import KeyStream
+from gomap.lab.machine import this_machine
+from gomap.lab.result import CAUSES, CauseTable, Clock, MapEvent, Result, SlowOperation, ThreadTotals, Timeline
+from gomap.lab.workload import OPERATIONS, Group, Trace, Workload
+from gomap.map import Map
+from gomap.variants import variant
+
+__all__ = ["EngineError", "run"]
+
+_INTERVALS = 4096
+_EVENTS = 1 << 16
+_POLL_S = 0.1
+_KIND_OF = {code: kind for kind, code in OPERATIONS.items()}
+
+
+class EngineError(GomapError, RuntimeError):
+    """The system refused what a run needs: a thread, or a CPU to pin one to. Nothing was measured."""
+
+
+class _Config:
+    """The core's configuration of a run, and all memory that it points to."""
+
+    def __init__(self, w: Workload, seed: int, m: Map, os_clock: bool, overrides: dict[str, Any]) -> None:
+        self.keep: list[Any] = [m, overrides]
+        c = self.c = ffi.new("gm_run_config *")
+        c.groups = groups = self.new("gm_group[]", len(w.groups))
+        c.ngroups = len(w.groups)
+        for i, g in enumerate(w.groups):
+            self.set_group(groups[i], g, m)
+        c.variant, c.target = variant(w.variant).core_id, m._handle
+        c.size, c.keyspace, c.seed = w.size, w.keyspace or w.size, seed
+        if w.ops is not None:
+            c.ops, c.warmup_ops = w.ops, int(w.warmup)
+        else:
+            c.duration_ns, c.warmup_ns = int((w.duration_s or 0) * 1e9), int(w.warmup * 1e9)
+        c.every, c.attribution, c.os_clock = w.sample, w.attribution, os_clock
+        c.slow_ns, c.slowest, c.intervals = int(w.slow_us * 1000), w.slowest, _INTERVALS
+        for name, value in overrides.items():
+            setattr(c, name, value)
+
+    def new(self, ctype: str, *init: Any) -> Any:
+        made = ffi.new(ctype, *init)
+        self.keep.append(made)
+        return made
+
+    def buffer(self, ctype: str, array: Any) -> Any:
+        made = ffi.from_buffer(ctype, array)
+        self.keep.append(made)
+        return made
+
+    def set_group(self, to: Any, g: Group, m: Map) -> None:
+        to.threads, to.rate, to.poisson = g.threads, g.rate or 0.0, g.arrivals == "poisson"
+        to.scan = g.scan
+        for kind, percent in (g.mix or {}).items():
+            to.mix[OPERATIONS[kind]] = percent
+        if g.cpus is not None:
+            to.cpus = self.new("int32_t[]", list(g.cpus))
+        if isinstance(g.keys, KeyStream):
+            g.keys._fill(to.keys)
+        else:
+            to.trace = self.trace(g.keys, m, own_operations=g.mix is None)
+
+    def trace(self, t: Trace, m: Map, *, own_operations: bool) -> Any:
+        data, to = t.data, self.new("gm_trace *")
+        batch = m._key.batch(data.keys)
+        self.keep.append(batch)
+        to.keys, to.n = batch.data, len(data)
+        if isinstance(data.keys, Strings):
+            to.offsets = batch.offsets
+        if own_operations:
+            to.ops, to.fill = self.buffer("uint8_t[]", data.ops), data.fill
+            if data.values is not None:
+                to.values = self.buffer("int64_t[]", data.values)
+        return to
+
+
+def _raise(status: int, w: Workload) -> None:
+    if status == NOMEM:
+        raise OutOfMemory("no memory for this workload; nothing was measured")
+    if status == THREAD:
+        raise EngineError(f"the system gives no more threads ({w.threads} were asked for); nothing was measured")
+    if status == PIN:
+        raise EngineError("the system does not let a thread run on the CPU that it was given; nothing was measured")
+    if status == ARGUMENT:
+        raise BadValue("the core refused the workload")
+    if status < 0:
+        raise EngineError(f"the core failed (status {status}); nothing was measured")
+
+
+@contextmanager
+def _ctrl_c_cancels(handle: Any) -> Iterator[None]:
+    """Ctrl-C ends the run instead of raising KeyboardInterrupt in the middle of it. A handler of the caller's own stays."""
+    here = threading.current_thread() is threading.main_thread()
+    if not here or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
+        yield
+        return
+    signal.signal(signal.SIGINT, lambda number, frame: lib.gm_run_cancel(handle))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def _wait(handle: Any, config: _Config, w: Workload, progress: Callable[[float], None] | None) -> int:
+    """The one call into the core, on a thread of its own, so that this one can answer Ctrl-C and tell of progress."""
+    status: list[int] = []
+
+    def go(kept: Any = (handle, config)) -> None:  # whatever happens outside, what the core works on stays
+        status.append(int(lib.gm_run_go(kept[0])))
+
+    caller = threading.Thread(target=go, name="gomap-run")
+    with _ctrl_c_cancels(handle):
+        try:
+            caller.start()
+        except RuntimeError as e:
+            raise EngineError(f"{e}; nothing was measured") from None
+        started = time.monotonic()
+        try:
+            while caller.is_alive():
+                caller.join(_POLL_S)
+                if progress is not None:
+                    progress(_fraction(handle, w, time.monotonic() - started))
+        finally:
+            if caller.is_alive():  # an exception of progress's, or of a signal handler's
+                lib.gm_run_cancel(handle)
+                caller.join()
+    return status[0]
+
+
+def _fraction(handle: Any, w: Workload, passed_s: float) -> float:
+    if w.duration_s is not None:
+        return min(1.0, passed_s / (w.duration_s + w.warmup))
+    return min(1.0, int(lib.gm_run_progress(handle)) / (w.size + (w.ops or 0) + w.warmup))
+
+
+def run(
+    workload: Workload,
+    *,
+    oversubscribe: bool = False,
+    progress: Callable[[float], None] | None = None,
+    os_clock: bool = False,
+    _overrides: dict[str, Any] | None = None,
+) -> Result:
+    """Runs a workload on a fresh map by native threads, and returns what they measured.
+
+    All of it is one call into the core with the GIL released; no thread of it ever calls into Python. Ctrl-C stops the
+    threads, joins them and returns what was measured until then, marked `interrupted`. progress: called about ten times a
+    second with the part done, from 0 to 1. os_clock: time by the operating system's clock even if the CPU has a better one.
+    oversubscribe: as the workload's field.
+
+    Raises `BadValue` (before anything is started), `OutOfMemory`, `EngineError` (no thread, or no permission to pin one).
+    """
+    w = workload.with_(oversubscribe=True) if oversubscribe and not workload.oversubscribe else workload
+    seed = secrets.randbits(64) if w.seed is None else w.seed
+    own = dict(_overrides or {})
+    m = Map(w.key or "int64", "int64", w.hint, w.hasher, seed, event_capacity=_EVENTS, _overrides=own.pop("map", None))
+    config, out = _Config(w, seed, m, os_clock, own), ffi.new("gm_run **")
+    _raise(int(lib.gm_run_new(config.c, out)), w)
+    handle = ffi.gc(out[0], lib.gm_run_free)
+    started_s = time.time()
+    status = _wait(handle, config, w, progress)  # if this raises, the thread may still hold the handle
+    try:
+        _raise(status, w)
+        return _collect(handle, w, seed, m, started_s)
+    finally:
+        ffi.release(handle)
+
+
+# ------------------------------------------------------------------ results
+
+
+def _by_kind(counts: Any) -> dict[str, int]:
+    return {kind: int(counts[code]) for kind, code in OPERATIONS.items() if counts[code]}
+
+
+def _histograms(handle: Any, of: Any) -> dict[str, Histogram]:
+    found = {kind: of(handle, code) for kind, code in OPERATIONS.items()}
+    return {kind: Histogram.from_core(h) for kind, h in found.items() if h != ffi.NULL and lib.gm_hist_total(h)}
+
+
+def _cause_tables(handle: Any) -> dict[str, CauseTable]:
+    tables = {}
+    order = list(CAUSES.values())
+    for kind, code in OPERATIONS.items():
+        n = lib.gm_run_causes(handle, code, ffi.NULL, ffi.NULL, ffi.NULL, 0)
+        if n == 0:
+            continue
+        lows = np.empty(n, np.uint64)
+        own, inherited = np.empty((n, lib.GM_CAUSES)), np.empty((n, lib.GM_CAUSES))
+        views = (ffi.from_buffer("double[]", a, require_writable=True) for a in (own, inherited))
+        lib.gm_run_causes(handle, code, ffi.from_buffer("uint64_t[]", lows, require_writable=True), *views, n)
+        rows = (tuple(map(tuple, a[:, order].round(1).tolist())) for a in (own, inherited))
+        tables[kind] = CauseTable(tuple(lows.tolist()), *rows)
+    return tables
+
+
+def _slowest(handle: Any) -> tuple[SlowOperation, ...]:
+    n = lib.gm_run_slowest(handle, ffi.NULL, 0)
+    found = ffi.new("gm_slow[]", n)
+    lib.gm_run_slowest(handle, found, n)
+    return tuple(
+        SlowOperation(
+            at_ns=int(s.at_ns),
+            thread=int(s.thread),
+            kind=_KIND_OF[int(s.op)],
+            latency_ns=int(s.latency_ns),
+            service_ns=int(s.service_ns),
+            causes={cause: int(s.causes_ns[code]) for cause, code in CAUSES.items() if s.causes_ns[code]},
+            growing_to=None if s.growing_to < 0 else int(s.growing_to),
+            page_faults=int(s.faults),
+            preemptions=int(s.preemptions),
+        )
+        for s in found
+    )
+
+
+def _timeline(handle: Any, totals: Any, m: Map) -> Timeline:
+    n = lib.gm_run_timeline(handle, ffi.NULL, 0)
+    found = ffi.new("gm_interval[]", n)
+    lib.gm_run_timeline(handle, found, n)
+    start = int(totals.start_ns)
+    events = tuple(MapEvent(e.kind, e.at_ns - start, e.n, e.took_ns, e.from_B, e.to_B) for e in m.events() if e.at_ns >= start)
+    return Timeline(
+        interval_ns=int(totals.interval_ns),
+        count=tuple(int(i.count) for i in found),
+        max_ns=tuple(int(i.max_ns) for i in found),
+        p99_ns=tuple(int(i.p99_ns) for i in found),
+        events=events,
+    )
+
+
+def _threads(handle: Any, n: int) -> tuple[ThreadTotals, ...]:
+    found = ffi.new("gm_thread_totals[]", n)
+    for i in range(n):
+        lib.gm_run_thread_get(handle, i, found + i)
+    return tuple(
+        ThreadTotals(
+            group=int(t.group),
+            cpu=None if t.cpu < 0 else int(t.cpu),
+            operations=int(t.done),
+            elapsed_ns=int(t.elapsed_ns),
+            cpu_ns=int(t.cpu_ns),
+            voluntary=int(t.voluntary),
+            involuntary=int(t.involuntary),
+            page_faults=int(t.faults),
+        )
+        for t in found
+    )
+
+
+def _counters(m: Map, timeline: Timeline) -> dict[str, Any]:
+    starts = [e for e in timeline.events if e.kind == "grow_start"]
+    arrays = [e for e in timeline.events if e.kind == "array_alloc"]
+    return {
+        **m.header._asdict(),
+        "growths": len(starts),
+        "same_size_growths": sum(e.from_B == e.to_B for e in starts),
+        "array_bytes": sum(e.n for e in arrays),
+    }
+
+
+def _collect(handle: Any, w: Workload, seed: int, m: Map, started_s: float) -> Result:
+    totals = ffi.new("gm_run_totals *")
+    lib.gm_run_totals_get(handle, totals)
+    timeline = _timeline(handle, totals, m)
+    hardware = bool(totals.hardware_clock)
+    return Result(
+        workload=w.to_dict(),
+        variant=w.variant,
+        seed=seed,
+        interrupted=bool(totals.interrupted),
+        elapsed_s=int(totals.elapsed_ns) / 1e9,
+        operations=_by_kind(totals.done),
+        hits={kind: int(totals.hits[OPERATIONS[kind]]) for kind in _by_kind(totals.done)},
+        refused={text: int(totals.errors[-status]) for status, text in misuse_sentences().items() if totals.errors[-status]},
+        failed=int(totals.errors[-NOMEM]),
+        behind_s=int(totals.behind_ns) / 1e9,
+        latency=_histograms(handle, lib.gm_run_latency),
+        service=_histograms(handle, lib.gm_run_service),
+        cause_tables=_cause_tables(handle),
+        slowest=_slowest(handle),
+        timeline=timeline,
+        threads=_threads(handle, int(totals.threads)),
+        counters=_counters(m, timeline),
+        digest=m.digest() if w.ops is not None else None,
+        clock=Clock(
+            source="cpu" if hardware else "os",
+            cost_ns=float(lib.gm_tick_cost_ns(hardware)),
+            ns_per_tick=float(totals.ns_per_tick),
+            drift_ppm=float(totals.drift_ppm),
+            page_fault_ns=int(totals.faults_ns),
+        ),
+        machine=this_machine().to_dict(),
+        started_s=started_s,
+    )

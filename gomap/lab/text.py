@@ -1,0 +1,189 @@
+"""Results of the laboratory as text for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from gomap._console import nanoseconds, size, table
+from gomap.errors import GomapError
+from gomap.lab.compare import Comparison
+from gomap.lab.histogram import SAMPLES_BEYOND, Histogram, samples_needed
+from gomap.lab.result import CAUSES, MapEvent, Result
+
+__all__ = ["PERCENTILES", "comparison_text", "latency_table", "result_text"]
+
+PERCENTILES = (50.0, 90.0, 99.0, 99.9, 99.99)
+_LEAST_SHARE = 0.0005
+_SHOWN_GROWTHS = 12
+_SHOWN_SLOWEST = 5
+_LEVELS = (0.0, 99.0, 99.9)
+
+
+def _rate(per_s: float) -> str:
+    return f"{per_s / 1e6:.2f} million operations a second" if per_s >= 1e5 else f"{per_s:,.0f} operations a second"
+
+
+def result_text(r: Result) -> str:
+    """Everything that a run has to say, as a person wants to read it."""
+    parts = [
+        _headline(r),
+        latency_table(_title(r), r.latency),
+        *_cause_tables(r),
+        _growth_table(r),
+        _slowest_table(r),
+        *_warnings(r),
+    ]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _headline(r: Result) -> str:
+    w, h = r.workload, r.counters
+    threads = len(r.threads)
+    lines = [
+        f"{r.variant}: map[{w['key']}]int64, {threads} thread{'s' * (threads > 1)}, seed {r.seed}, on {r.machine['cpu_model']}",
+        f"{r.total:,} operations in {r.elapsed_s:.3g} s: {_rate(r.throughput)}",
+        f"in the end {h['count']:,} entries, B = {h['B']}, {size(h['memory'])}",
+    ]
+    done = [f"{kind} {n:,} (key was there: {r.hits[kind] / n:.1%})" for kind, n in r.operations.items() if n]
+    return "\n".join([*lines, "  " + ", ".join(done)])
+
+
+def _title(r: Result) -> str:
+    paced = any(g["rate"] for g in r.workload["groups"])
+    since = "from the intended start" if paced else "from call to return"
+    return f"Latency ({since}; reading the clock, {r.clock.cost_ns:.0f} ns, is in each)"
+
+
+def latency_table(title: str, latency: dict[str, Histogram]) -> str:
+    """Percentiles by kind; those without enough samples are refused and explained."""
+    if not latency:
+        return ""
+    rows, refused = [], set()
+    for kind, h in latency.items():
+        cells = [kind, f"{h.count:,}"]
+        for p in PERCENTILES:
+            value = h.percentile_or_none(p)
+            cells.append("-" if value is None else nanoseconds(value))
+            if value is None:
+                refused.add(p)
+        rows.append([*cells, nanoseconds(h.max_ns)])
+    text = table(title, ["kind", "count", *(f"p{p:g}" for p in PERCENTILES), "max"], rows)
+    for p in sorted(refused):
+        text += f"\n  -: p{p:g} needs {samples_needed(p):,} samples, so that {SAMPLES_BEYOND} lie beyond it"
+    return text
+
+
+# ------------------------------------------------------------------ causes
+
+
+def _percent(share: float) -> str:
+    return "-" if share == 0 else "< 0.1 %" if share < _LEAST_SHARE * 2 else f"{share:.1%}".replace("%", " %")
+
+
+def _cause_tables(r: Result) -> Iterable[str]:
+    paced = bool(r.service)
+    for kind in r.cause_tables:
+        levels = [p for p in _LEVELS if p == 0 or r.latency[kind].count >= samples_needed(p)]
+        columns = [r.causes(kind, p) for p in levels]
+        heads = ["all of them" if p == 0 else f"above p{p:g}" for p in levels]
+        if paced and len(levels) > 1:
+            columns.append(r.causes(kind, levels[-1], unfold_backlog=True))
+            heads.append(f"above p{levels[-1]:g}, backlog by its causes")
+        spent = r.time_by_cause(kind)
+        shown = [c for c in CAUSES if c == "rest" or any(column[c] > 0 for column in columns)]
+        rows = [
+            [c.replace("_", " "), nanoseconds(spent[c]) if spent[c] else "-", *(_percent(column[c]) for column in columns)]
+            for c in shown
+        ]
+        yield table(f"Where the time of {kind} went", ["cause", "time", *heads], rows)
+
+
+# ------------------------------------------------------------------ growth, the slowest
+
+
+def _growths(events: Sequence[MapEvent]) -> Iterable[list[str]]:
+    array: MapEvent | None = None
+    for i, e in enumerate(events):
+        if e.kind == "array_alloc":
+            array = e
+        if e.kind != "grow_start":
+            continue
+        end = next((later for later in events[i:] if later.kind in ("grow_end", "grow_drop")), None)
+        yield [
+            f"{e.at_ns / 1e6:,.3f} ms",
+            f"{e.n + 1:,}",
+            f"{e.from_B} -> {e.to_B}",
+            "same size" if e.from_B == e.to_B else "bigger",
+            "not over" if end is None else nanoseconds(end.at_ns - e.at_ns),
+            "-" if array is None else size(array.n),
+            "-" if array is None else nanoseconds(array.took_ns),
+        ]
+
+
+def _growth_table(r: Result) -> str:
+    rows = list(_growths(r.timeline.events))
+    if not rows:
+        return "Growth: none while measuring"
+    shown = rows[-_SHOWN_GROWTHS:]
+    columns = ["at", "entries", "B", "kind", "over after", "new array", "allocated in"]
+    title = "Growth" if len(shown) == len(rows) else f"Growth (the last {len(shown)} of {len(rows)})"
+    return table(title, columns, shown)
+
+
+def _slowest_table(r: Result) -> str:
+    rows = []
+    for s in r.slowest[:_SHOWN_SLOWEST]:
+        ranked = sorted(s.causes.items(), key=lambda item: -item[1])[:3]
+        why = ", ".join(f"{cause.replace('_', ' ')} {nanoseconds(ns)}" for cause, ns in ranked)
+        growth = "-" if s.growing_to is None else f"to B = {s.growing_to}"
+        rows.append([s.kind, f"{s.at_ns / 1e6:,.3f} ms", str(s.thread), nanoseconds(s.latency_ns), growth, why])
+    if not rows:
+        return ""
+    return table("The slowest", ["kind", "at", "thread", "latency", "growing", "why"], rows)
+
+
+def _warnings(r: Result) -> Iterable[str]:
+    if r.interrupted:
+        yield "Interrupted: this is what was measured until then."
+    for sentence, n in r.refused.items():
+        yield (
+            f"{n:,} operations were refused: a Go program would have died of the first, with\n"
+            f'  "fatal error: {sentence}". A map that several threads write to needs a guard.'
+        )
+    if r.failed:
+        yield f"{r.failed:,} operations failed for want of memory."
+    if r.behind_s > 0.001:
+        yield (
+            f"The rate was not reached: at the end a thread was {nanoseconds(r.behind_s * 1e9)} behind its schedule.\n"
+            "  Latencies then grow with the duration; lower --rate, or leave it out to find the highest."
+        )
+
+
+# ------------------------------------------------------------------ comparison
+
+
+def _cell(c: Comparison, name: str, metric: str) -> str:
+    try:
+        value = c.median(name, metric)
+    except GomapError:
+        return "-"
+    shown = _rate(value).removesuffix(" operations a second") if metric == "throughput" else nanoseconds(value)
+    return shown if name == c.names[0] else f"{shown}  x {c.ratio(name, metric)}"
+
+
+def comparison_text(c: Comparison) -> str:
+    """A row a metric, a column a variant; from the second on with the ratio to the first and its interval."""
+    repeats = len(c.runs[c.names[0]])
+    if repeats == 0:
+        return "Interrupted before the first round was over: nothing to compare."
+    kinds = c.runs[c.names[0]][0].latency
+    metrics = ["throughput", *(f"{kind} p{p:g}" for kind in kinds for p in PERCENTILES)]
+    rows = [[metric, *(_cell(c, name, metric) for name in c.names)] for metric in metrics]
+    rows = [row for row in rows if any(cell != "-" for cell in row[1:])]
+    title = f"Medians of {repeats} runs each, interleaved; x: ratio to {c.names[0]} with its 95 % interval"
+    text = table(title, ["", *c.names], rows)
+    for name, results in c.runs.items():
+        refused = sum(sum(r.refused.values()) for r in results)
+        if refused:
+            text += f"\n  {name}: {refused:,} operations were refused (in Go: a fatal error)"
+    return text + ("\n  interrupted: the rounds that were over until then" if c.interrupted else "")

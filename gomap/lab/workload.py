@@ -1,0 +1,334 @@
+"""Workloads: who does what to a map, with which keys, how fast, for how long."""
+
+from __future__ import annotations
+
+import json
+import math
+import operator
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from gomap._core import lib
+from gomap.errors import BadValue, OutOfRange
+from gomap.lab import keystreams
+from gomap.lab.keystreams import LARGEST, KeyStream, Uniform
+from gomap.lab.machine import allowed_cpus
+from gomap.lab.traces import TraceData, read_trace
+from gomap.map import HASHERS
+from gomap.variants import variant
+
+__all__ = ["MIX_KINDS", "OPERATIONS", "Group", "Trace", "Workload"]
+
+OPERATIONS = {
+    "get": lib.GM_OP_GET,
+    "assign": lib.GM_OP_ASSIGN,
+    "delete": lib.GM_OP_DELETE,
+    "load_or_store": lib.GM_OP_LOAD_OR_STORE,
+    "replace": lib.GM_OP_REPLACE,
+    "incr": lib.GM_OP_INCR,
+    "fill": lib.GM_OP_FILL,
+    "get_miss": lib.GM_OP_GET_MISS,
+    "assign_new": lib.GM_OP_ASSIGN_NEW,
+    "iterate": lib.GM_OP_ITERATE,
+    "len": lib.GM_OP_LEN,
+    "add": lib.GM_OP_ADD,
+}
+"""What an operation of a workload is called, and its code in the core. `fill` is the assign that follows a missed get of a
+trace; replace and incr come from traces, but may stand in a mix."""
+
+MIX_KINDS = tuple(kind for kind in OPERATIONS if kind != "fill")
+KEY_KINDS = ("int64", "int32", "uint32", "float64", "str", "bytesN")
+_NEEDS_KEYS = {"get", "get_miss", "assign", "load_or_store", "replace", "incr", "add"}
+
+
+@dataclass(frozen=True)
+class Trace:
+    """The operations, or the keys, of a recorded trace, in its order; the threads of a group take turns.
+
+    source: a file, read as `read_trace` reads it (format, key_column, op_column, op_map, key_type), or a `TraceData`.
+    In a group without a mix the trace's own operations are done; with a mix, its keys only. After the last comes the first.
+    """
+
+    source: str | Path | TraceData
+    format: str | None = None
+    key_column: str | int | None = None
+    op_column: str | int | None = None
+    op_map: Mapping[str, str] | None = None
+    key_type: str = "auto"
+    data: TraceData = field(init=False, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        data = self.source
+        if not isinstance(data, TraceData):
+            data = read_trace(
+                data,
+                self.format,
+                key_column=self.key_column,
+                op_column=self.op_column,
+                op_map=self.op_map,
+                key_type=self.key_type,
+            )
+        if len(data) == 0:
+            raise BadValue("the trace has no operation")
+        object.__setattr__(self, "data", data)
+
+    def to_dict(self) -> dict[str, Any]:
+        if isinstance(self.source, TraceData):
+            return {"kind": "Trace", "name": self.source.name, "operations": len(self.source)}
+        given = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("source", "data")}
+        given = {name: dict(v) if isinstance(v, Mapping) else v for name, v in given.items() if v is not None}
+        return {"kind": "Trace", "source": str(self.source), **given}
+
+
+def _number(value: Any, name: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise BadValue(f"{name}: a number expected, not {value!r}")
+    return float(value)
+
+
+def _whole(value: Any, name: str, least: int, most: int = LARGEST) -> int:
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise BadValue(f"{name}: a whole number expected, not {value!r}") from None
+    if not least <= number <= most:
+        raise BadValue(f"{name} must be from {least:,} to {most:,}: {number:,}")
+    return number
+
+
+def _checked_mix(mix: Any) -> Mapping[str, float]:
+    if not isinstance(mix, Mapping) or not mix:
+        raise BadValue(f"mix: percentages by operation expected, such as {{'get': 95, 'assign': 5}}, not {mix!r}")
+    for kind, percent in mix.items():
+        if kind not in MIX_KINDS:
+            raise BadValue(f"unknown operation {kind!r} in the mix, allowed: {', '.join(MIX_KINDS)}")
+        if _number(percent, f"mix: {kind}") < 0:
+            raise BadValue(f"mix: {kind} must not be negative: {percent}")
+    total = sum(mix.values())
+    if abs(total - 100) > 1e-6:
+        raise BadValue(f"the percentages of the mix must add up to 100, not {total:g}")
+    return MappingProxyType({kind: float(percent) for kind, percent in mix.items() if percent > 0})
+
+
+@dataclass(frozen=True)
+class Group:
+    """Threads that do the same.
+
+    threads: how many. mix: percentages by operation, adding up to 100 (see `OPERATIONS`; csrc/lab/feed.c tells which key each
+    takes); None: a trace's own operations, or all "get". keys: a `KeyStream` or a `Trace`. rate: operations a second, of all
+    its threads together (open loop: latency counts from the intended start); None: as fast as possible (closed loop).
+    arrivals: "fixed" or "poisson". cpus: the CPU of each thread, from those this process may use; None: the system places
+    them. scan: how many entries one iterate visits; 0: all.
+    """
+
+    threads: int = 1
+    mix: Mapping[str, float] | None = None
+    keys: KeyStream | Trace = field(default_factory=Uniform)
+    rate: float | None = None
+    arrivals: str = "fixed"
+    cpus: tuple[int, ...] | None = None
+    scan: int = 100
+
+    def __post_init__(self) -> None:
+        _whole(self.threads, "threads", 1, 1024)
+        if not isinstance(self.keys, (KeyStream, Trace)):
+            raise BadValue(f"keys: a key stream or a Trace expected, not {self.keys!r:.60}")
+        if self.mix is not None:
+            object.__setattr__(self, "mix", _checked_mix(self.mix))
+        elif not isinstance(self.keys, Trace):
+            object.__setattr__(self, "mix", MappingProxyType({"get": 100.0}))
+        new = {"assign_new", "get_miss"} & set(self.mix or ())
+        if new and isinstance(self.keys, Trace):
+            raise BadValue(f"{sorted(new)[0]} needs keys that a trace does not have; use a key stream")
+        if self.rate is not None and not 0 < _number(self.rate, "rate") <= 1e9:
+            raise BadValue(f"rate must be above 0 and at most 1e9 operations a second: {self.rate:g}")
+        if self.arrivals not in ("fixed", "poisson"):
+            raise BadValue(f"unknown arrivals {self.arrivals!r}, allowed: fixed, poisson")
+        _whole(self.scan, "scan", 0)
+        if self.cpus is not None:
+            self._check_cpus()
+
+    def _check_cpus(self) -> None:
+        cpus = tuple(_whole(c, "cpus", 0, 1 << 20) for c in self.cpus or ())
+        allowed = allowed_cpus()
+        for c in cpus:
+            if c not in allowed:
+                raise BadValue(f"there is no CPU {c} for this process, allowed: {', '.join(map(str, allowed))}")
+        if len(cpus) != self.threads:
+            raise BadValue(f"{self.threads} threads need as many cpus: {len(cpus)} given")
+        object.__setattr__(self, "cpus", cpus)
+
+    @property
+    def operations(self) -> frozenset[str]:
+        """The kinds of operations that it may do."""
+        if self.mix is not None:
+            return frozenset(self.mix)
+        assert isinstance(self.keys, Trace)
+        codes = set(self.keys.data.ops.tolist())
+        return frozenset(kind for kind, code in OPERATIONS.items() if code in codes)
+
+    def to_dict(self) -> dict[str, Any]:
+        keys = self.keys
+        stream = keys.to_dict() if isinstance(keys, Trace) else {"kind": type(keys).__name__, **vars(keys)}
+        return {
+            "threads": self.threads,
+            "mix": None if self.mix is None else dict(self.mix),
+            "keys": stream,
+            "rate": self.rate,
+            "arrivals": self.arrivals,
+            "cpus": None if self.cpus is None else list(self.cpus),
+            "scan": self.scan,
+        }
+
+    @classmethod
+    def from_dict(cls, d: Mapping[str, Any]) -> Group:
+        given = dict(d)
+        if "keys" in given:
+            given["keys"] = _keys_of(given["keys"])
+        if given.get("cpus") is not None:
+            given["cpus"] = tuple(given["cpus"])
+        return cls(**given)
+
+
+def _keys_of(d: Mapping[str, Any]) -> KeyStream | Trace:
+    given = dict(d)
+    kind = given.pop("kind", None)
+    if kind == "Trace":
+        if "source" not in given:
+            raise BadValue("a trace that was given as data is not in the JSON")
+        return Trace(**given)
+    if kind not in keystreams.STREAMS:
+        raise BadValue(f"unknown keys {kind!r}, allowed: {', '.join([*keystreams.STREAMS, 'Trace'])}")
+    return keystreams.STREAMS[kind](**given)
+
+
+@dataclass(frozen=True)
+class Workload:
+    """Groups of threads on one map.
+
+    variant: a name from `gomap.variants.VARIANTS`. groups: `Group`s. size: entries put into the map first (keys 0 to size-1,
+    in an order shuffled by the seed). keyspace: streams draw from keys 0 to keyspace-1; None: size. ops: operations of all
+    threads together, or duration_s; with traces and neither, each trace once. warmup: operations (with ops) or seconds (with
+    duration_s) before measuring begins. seed: fixes every random choice; None: drawn. key: "int64", "int32", "uint32",
+    "float64", "str" (16 bytes), "bytesN" (N from 3 to 128); None: the traces', or "int64". hint, hasher: as for `Map`.
+    sample: every how manieth operation is timed; 0: none, so that throughput is undisturbed. attribution: charge the time of
+    timed operations to causes. slow_us: an operation that takes longer is looked at for preemption and page faults.
+    slowest: how many of the slowest are kept. oversubscribe: allow more threads than CPUs.
+
+    `BadValue` tells in a sentence what does not fit.
+    """
+
+    variant: str = "plain"
+    groups: tuple[Group, ...] = (Group(),)
+    size: int = 0
+    keyspace: int | None = None
+    ops: int | None = None
+    duration_s: float | None = None
+    warmup: float = 0
+    seed: int | None = None
+    key: str | None = None
+    hint: int = 0
+    hasher: str = "aes"
+    sample: int = 1
+    attribution: bool = True
+    slow_us: float = 10.0
+    slowest: int = 1000
+    oversubscribe: bool = False
+
+    def __post_init__(self) -> None:
+        variant(self.variant)
+        if not isinstance(self.groups, (tuple, list)) or not self.groups:
+            raise BadValue(f"groups: at least one Group expected, not {self.groups!r:.60}")
+        if not all(isinstance(g, Group) for g in self.groups):
+            raise BadValue("groups: only Group objects expected")
+        object.__setattr__(self, "groups", tuple(self.groups))
+        _whole(self.size, "size", 0)
+        if self.keyspace is not None:
+            _whole(self.keyspace, "keyspace", 1)
+        _whole(self.hint, "hint", 0, 2**62)
+        _whole(self.sample, "sample", 0, 2**32 - 1)
+        _whole(self.slowest, "slowest", 0, 1_000_000)
+        if _number(self.slow_us, "slow_us") < 0:
+            raise BadValue(f"slow_us must not be negative: {self.slow_us:g}")
+        if self.seed is not None and not 0 <= operator.index(self.seed) < 2**64:
+            raise OutOfRange(f"seed must be from 0 to 2**64 - 1: {self.seed}")
+        if self.hasher not in HASHERS:
+            raise BadValue(f"unknown hasher {self.hasher!r}, allowed: {', '.join(HASHERS)}")
+        self._check_length()
+        self._check_keys()
+        self._check_threads()
+
+    def _check_length(self) -> None:
+        if self.ops is None and self.duration_s is None and all(g.mix is None for g in self.groups):
+            total = sum(len(g.keys.data) for g in self.groups if isinstance(g.keys, Trace))
+            object.__setattr__(self, "ops", total)
+        if (self.ops is None) == (self.duration_s is None):
+            raise BadValue("how long? Give either ops or duration_s")
+        if self.ops is not None:
+            _whole(self.ops, "ops", 1)
+            _whole(self.warmup, "warmup (operations, as ops is given)", 0)
+        elif not 0 < _number(self.duration_s, "duration_s") <= 1e6:
+            raise BadValue(f"duration_s must be above 0 and at most 1e6: {self.duration_s}")
+        elif not 0 <= _number(self.warmup, "warmup") <= 1e6:
+            raise BadValue(f"warmup must be from 0 to 1e6 seconds: {self.warmup}")
+
+    def _check_keys(self) -> None:
+        kinds = {g.keys.data.key_kind for g in self.groups if isinstance(g.keys, Trace)}
+        if len(kinds) > 1 or (kinds and self.key not in (None, *kinds)):
+            raise BadValue(f"the keys of a trace are {' and '.join(sorted(kinds))}; key is {self.key or 'not given'}")
+        key = self.key or (kinds.pop() if kinds else "int64")
+        digits = key.removeprefix("bytes") if isinstance(key, str) else ""
+        if key not in KEY_KINDS[:-1] and not (key != digits and digits.isdecimal() and 3 <= int(digits) <= 128):
+            raise BadValue(f"key {key!r} is not for workloads, allowed: {', '.join(KEY_KINDS)} with N from 3 to 128")
+        object.__setattr__(self, "key", key)
+        for g in self.groups:
+            needy = sorted(_NEEDS_KEYS & g.operations)
+            if needy and isinstance(g.keys, KeyStream) and not (self.keyspace or self.size):
+                raise BadValue(f"{needy[0]} needs keys to draw from: give size, or keyspace")
+
+    def _check_threads(self) -> None:
+        allowed = len(allowed_cpus())
+        if self.threads > 1024:
+            raise BadValue(f"at most 1,024 threads: {self.threads:,}")
+        if self.threads > allowed and not self.oversubscribe:
+            raise BadValue(
+                f"{self.threads} threads on {allowed} CPUs would wait for each other: use {allowed}, or oversubscribe=True"
+            )
+
+    @property
+    def threads(self) -> int:
+        """Of all groups together."""
+        return sum(g.threads for g in self.groups)
+
+    def with_(self, **changes: Any) -> Workload:
+        """The same workload, but for some fields."""
+        return replace(self, **changes)
+
+    def to_dict(self) -> dict[str, Any]:
+        own = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "groups"}
+        return {**own, "groups": [g.to_dict() for g in self.groups]}
+
+    def to_json(self) -> str:
+        """The workload as JSON. A trace given as a file is named, one given as data cannot be read back."""
+        return json.dumps(self.to_dict(), indent=1)
+
+    @classmethod
+    def from_dict(cls, d: Mapping[str, Any]) -> Workload:
+        try:
+            return cls(**{**d, "groups": tuple(Group.from_dict(g) for g in d["groups"])})
+        except (KeyError, TypeError, AttributeError) as e:
+            raise BadValue(f"not a workload: {e}") from None
+
+    @classmethod
+    def from_json(cls, text: str) -> Workload:
+        """What `to_json` wrote. `BadValue` for anything else."""
+        try:
+            found = json.loads(text)
+        except json.JSONDecodeError as e:
+            raise BadValue(f"not a workload: {e}") from None
+        if not isinstance(found, dict):
+            raise BadValue("not a workload: an object expected")
+        return cls.from_dict(found)

@@ -1,0 +1,272 @@
+/* engine.c: the engine under ThreadSanitizer, AddressSanitizer and LeakSanitizer, without Python.
+ *
+ * usage: engine ROUNDS. Runs workloads of every kind of key, operation, pace and ending; exits 1 at a forbidden outcome:
+ *
+ *   forbidden    a report of a sanitizer, a thread or a block left behind, a status other than the one asked for, a map that
+ *                fails its check, counters that do not add up
+ *
+ * Endings: done; cancelled by another thread at a random moment, twice; the k-th thread not to be had; a CPU that is not
+ * there; the n-th allocation of the engine refused; the map's memory used up in the middle.
+ */
+#include "base/rng.h"
+#include "base/thread.h"
+#include "map/hmap.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static int bad;
+
+#define expect(what)                                                                                                           \
+    do {                                                                                                                       \
+        if (!(what)) {                                                                                                         \
+            printf("line %d: not so: %s\n", __LINE__, #what);                                                                  \
+            bad = 1;                                                                                                           \
+        }                                                                                                                      \
+    } while (0)
+
+/* A spawner that refuses the k-th thread and counts those that were made and joined. */
+typedef struct counting {
+    gm_spawner real;
+    unsigned made, joined, refuse; /* refuse: number of the thread, from 1; 0: none */
+} counting;
+
+static int start_counting(void *ctx, void *(*body)(void *), void *arg, gm_thread *out)
+{
+    counting *c = ctx;
+    if (c->made + 1 == c->refuse)
+        return GM_E_THREAD;
+    c->made++;
+    return c->real.start(c->real.ctx, body, arg, out);
+}
+
+static void join_counting(void *ctx, gm_thread t)
+{
+    counting *c = ctx;
+    c->joined++;
+    c->real.join(c->real.ctx, t);
+}
+
+typedef struct setup {
+    gm_faulty *memory; /* the engine's */
+    gm_map *m;
+    counting threads;
+    gm_spawner spawner;
+    gm_group groups[2];
+    gm_run_config c;
+} setup;
+
+static void mix_of(gm_group *g, const int *ops, int n)
+{
+    for (int i = 0; i < n; i++)
+        g->mix[ops[i]] += 100.0 / n;
+}
+
+/* Two threads that do everything, on a map of one kind of key. */
+static void make(setup *s, int key_kind, size_t key_size, const gm_alloc *map_memory)
+{
+    static const int all[] = {GM_OP_GET, GM_OP_GET_MISS, GM_OP_ASSIGN_NEW,    GM_OP_ASSIGN, GM_OP_DELETE,
+                              GM_OP_LEN, GM_OP_ITERATE,  GM_OP_LOAD_OR_STORE, GM_OP_ADD,    GM_OP_REPLACE};
+    *s = (setup){.memory = gm_faulty_new()};
+    gm_config mc = {.key_kind = key_kind,
+                    .key_size = key_size,
+                    .elem_kind = GM_MEM,
+                    .elem_size = 8,
+                    .seed = 3,
+                    .events = 256,
+                    .event_kinds = 15,
+                    .alloc = map_memory};
+    expect(gm_map_new(&mc, &s->m) == GM_OK);
+    s->threads.real = gm_spawner_default();
+    s->spawner = (gm_spawner){start_counting, join_counting, &s->threads};
+    s->groups[0] = (gm_group){.threads = 1, .scan = 20};
+    s->groups[1] = (gm_group){.threads = 2, .scan = 20, .keys.kind = GM_STREAM_LATEST, .keys.theta = 0.9};
+    mix_of(&s->groups[0], all, 10);
+    mix_of(&s->groups[1], all, 2);
+    s->c = (gm_run_config){.groups = s->groups,
+                           .ngroups = 2,
+                           .variant = GM_VARIANT_PLAIN,
+                           .target = s->m,
+                           .size = 500,
+                           .keyspace = 500,
+                           .ops = 20000,
+                           .seed = 9,
+                           .every = 1,
+                           .attribution = 1,
+                           .slow_ns = 2000,
+                           .slowest = 50,
+                           .intervals = 8,
+                           .alloc = gm_faulty_alloc(s->memory),
+                           .spawner = &s->spawner};
+}
+
+static void unmake(setup *s)
+{
+    gm_broken at;
+    expect(s->threads.made == s->threads.joined);
+    expect(gm_map_check(s->m, &at) == GM_OK);
+    gm_map_free(s->m);
+    expect(gm_faulty_live_blocks(s->memory) == 0);
+    gm_faulty_free(s->memory);
+}
+
+static uint64_t done_of(const gm_run_totals *t)
+{
+    uint64_t n = 0;
+    for (int op = 0; op < GM_OPS; op++)
+        n += t->done[op];
+    for (int i = 0; i < 9; i++)
+        n += t->errors[i];
+    return n;
+}
+
+static void run(setup *s, int want)
+{
+    gm_run *r;
+    int status = gm_run_new(&s->c, &r);
+    if (status == GM_OK)
+        status = gm_run_go(r);
+    expect(status == want);
+    if (status == GM_OK) {
+        gm_run_totals t;
+        gm_run_totals_get(r, &t);
+        expect(s->c.ops == 0 || t.interrupted || done_of(&t) == s->c.ops);
+        expect(t.intervals <= s->c.intervals);
+        for (int op = 0; op < GM_OPS; op++)
+            expect(!s->c.every || (gm_run_latency(r, op) ? gm_hist_total(gm_run_latency(r, op)) : 0) == t.done[op]);
+    }
+    gm_run_free(r);
+}
+
+/* ------------------------------------------------------------------ endings */
+
+static void ends_by_itself(int key_kind, size_t key_size, unsigned variation)
+{
+    setup s;
+    make(&s, key_kind, key_size, NULL);
+    if (variation & 1)
+        s.groups[0].rate = 300000;
+    if (variation & 2)
+        s.groups[1].rate = 300000, s.groups[1].poisson = 1;
+    if (variation & 4)
+        s.c.warmup_ops = 2000;
+    if (variation & 8) {
+        s.c.ops = s.c.warmup_ops = 0;
+        s.c.duration_ns = s.c.warmup_ns = 20000000;
+    }
+    s.c.os_clock = variation >> 4 & 1;
+    run(&s, GM_OK);
+    expect(s.threads.made == 3);
+    unmake(&s);
+}
+
+typedef struct canceller {
+    gm_run *r;
+    uint64_t after_ns;
+} canceller;
+
+static void *cancel(void *arg)
+{
+    canceller *c = arg;
+    gm_nap_ns(c->after_ns);
+    gm_run_cancel(c->r);
+    gm_run_progress(c->r);
+    gm_run_cancel(c->r);
+    return NULL;
+}
+
+static void is_cancelled(uint64_t after_ns, unsigned variation)
+{
+    setup s;
+    make(&s, GM_MEM, 8, NULL);
+    s.c.ops = 0;
+    s.c.duration_ns = UINT64_C(60000000000);
+    s.c.warmup_ns = variation & 1 ? UINT64_C(60000000000) : 0;
+    s.c.size = variation & 2 ? 200000 : 500;
+    s.groups[0].rate = variation & 4 ? 2 : 0;
+    canceller c = {.after_ns = after_ns};
+    pthread_t t;
+    expect(gm_run_new(&s.c, &c.r) == GM_OK);
+    pthread_create(&t, NULL, cancel, &c);
+    expect(gm_run_go(c.r) == GM_OK);
+    pthread_join(t, NULL);
+    gm_run_totals totals;
+    gm_run_totals_get(c.r, &totals);
+    expect(totals.interrupted);
+    gm_run_free(c.r);
+    unmake(&s);
+}
+
+static void has_no_thread(unsigned k)
+{
+    setup s;
+    make(&s, GM_MEM, 8, NULL);
+    s.threads.refuse = k;
+    run(&s, GM_E_THREAD);
+    expect(s.threads.made == k - 1);
+    unmake(&s);
+}
+
+static void has_no_such_cpu(void)
+{
+    static const int32_t nowhere[2] = {0, 1000};
+    setup s;
+    make(&s, GM_MEM, 8, NULL);
+    s.groups[1].cpus = nowhere;
+    run(&s, GM_E_PIN);
+    unmake(&s);
+}
+
+static void has_no_memory(void)
+{
+    int status = GM_E_NOMEM;
+    for (uint64_t nth = 1; status == GM_E_NOMEM && nth < 1000; nth++) {
+        setup s;
+        make(&s, GM_MEM, 8, NULL);
+        s.c.ops = 300;
+        gm_faulty_arm(s.memory, nth, 1);
+        gm_run *r;
+        status = gm_run_new(&s.c, &r);
+        if (status == GM_OK)
+            status = gm_run_go(r);
+        gm_run_free(r);
+        unmake(&s);
+    }
+    expect(status == GM_OK);
+}
+
+static void runs_out_of_memory(void)
+{
+    gm_faulty *memory = gm_faulty_new();
+    setup s;
+    make(&s, GM_STRING, 0, gm_faulty_alloc(memory));
+    gm_faulty_arm(memory, 1500, UINT64_MAX);
+    run(&s, GM_OK);
+    unmake(&s);
+    expect(gm_faulty_live_blocks(memory) == 0);
+    gm_faulty_free(memory);
+}
+
+int main(int argc, char **argv)
+{
+    unsigned rounds = argc > 1 ? (unsigned)strtoul(argv[1], NULL, 10) : 4;
+    static const struct {
+        int kind;
+        size_t size;
+    } keys[] = {{GM_MEM, 8}, {GM_STRING, 0}, {GM_MEM, 4}, {GM_FLOAT64, 8}, {GM_MEM, 9}, {GM_MEM, 128}};
+    gm_xoshiro rng;
+    gm_xoshiro_seed(&rng, 1);
+    for (unsigned i = 0; i < rounds; i++) {
+        for (unsigned k = 0; k < 6; k++)
+            ends_by_itself(keys[k].kind, keys[k].size, (i * 6 + k) % 32);
+        for (unsigned k = 0; k < 8; k++)
+            is_cancelled(gm_xoshiro_next(&rng) % 60000000, k);
+        for (unsigned k = 1; k <= 3; k++)
+            has_no_thread(k);
+    }
+    has_no_such_cpu();
+    has_no_memory();
+    runs_out_of_memory();
+    puts(bad ? "BROKEN" : "all as it should be");
+    return bad;
+}
