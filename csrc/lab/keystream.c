@@ -16,6 +16,10 @@
  *
  *     H(x) = (x^(1-theta) - 1) / (1 - theta), written with expm1 and log1p so that theta = 1 is no special case.
  *
+ * Tries are made in blocks: the inversions, most of the work, are then done two at a time by vector instructions, which give
+ * the same bits (IEEE operations in one order). `latest` keeps what it has drawn ahead when n grows: ranks drawn for the
+ * n of up to 64 draws before. Alone, a draw took 58 ns where this was written, in blocks it takes 24.
+ *
  *   S1  A draw costs O(1): no table, whatever n. Making a stream costs O(1) too, so n can grow at any time.
  *   S2  Two streams with one configuration give the same indices, however their draws are cut into calls.
  *
@@ -31,54 +35,89 @@
 
 /* ------------------------------------------------------------------ zipf */
 
-static double expm1_over_x(double x)
-{
-    return x > -1e-8 && x < 1e-8 ? 1 + x / 2 : gm_expm1(x) / x;
-}
+#define M(name) m1_##name
+#define M_REAL double
+#define M_SELECT(c, a, b) GM_SELECT1(c, a, b)
+#include "lab/zipf.inc.h"
 
-static double log1p_over_x(double x)
-{
-    return x > -1e-8 && x < 1e-8 ? 1 - x / 2 : gm_log1p(x) / x;
-}
-
-static double h(double theta, double x)
-{
-    return gm_exp(-theta * gm_log(x));
-}
-
-static double h_integral(double theta, double x)
-{
-    double log_x = gm_log(x);
-    return expm1_over_x((1 - theta) * log_x) * log_x;
-}
-
-static double h_inverse(double theta, double area)
-{
-    double t = area * (1 - theta);
-    if (t < -1 + 1e-16) /* rounding, just above n for large theta */
-        t = -1 + 1e-16;
-    return gm_exp(log1p_over_x(t) * area);
-}
+#define M(name) m2_##name
+#define M_REAL gm_real2
+#define M_SELECT(c, a, b) GM_SELECT2(c, a, b)
+#include "lab/zipf.inc.h"
 
 static void zipf_set(gm_zipf *z, uint64_t n, double theta)
 {
     z->theta = theta;
     z->n = n;
-    z->h_first = h_integral(theta, 1.5) - 1;
-    z->h_last = h_integral(theta, (double)n + 0.5);
-    z->accept = 2 - h_inverse(theta, h_integral(theta, 2.5) - h(theta, 2));
+    z->h_first = m1_h_integral(theta, 1.5) - 1;
+    z->h_last = m1_h_integral(theta, (double)n + 0.5);
+    z->accept = 2 - m1_h_inverse(theta, m1_h_integral(theta, 2.5) - m1_h(theta, 2));
 }
 
-static uint64_t zipf_draw(const gm_zipf *z, gm_xoshiro *rng)
+/* A try: a uniform area, the x where H(x) is that area, the nearest integer, and whether it is accepted. */
+typedef struct tries {
+    gm_real2 area[gm_zipf_block / 2], x[gm_zipf_block / 2];
+    double k[gm_zipf_block];
+    uint8_t good[gm_zipf_block];
+} tries;
+
+static double area_of(const tries *t, unsigned i)
 {
-    for (;;) {
-        double u = (double)(gm_xoshiro_next(rng) >> 11) * 0x1p-53;
-        double area = z->h_last + u * (z->h_first - z->h_last);
-        double x = h_inverse(z->theta, area);
-        uint64_t k = x < 1 ? 1 : x + 0.5 >= (double)z->n ? z->n : (uint64_t)(x + 0.5);
-        if ((double)k - x <= z->accept || area >= h_integral(z->theta, (double)k + 0.5) - h(z->theta, (double)k))
-            return k - 1;
+    return t->area[i / 2][i % 2];
+}
+
+/* x and k of every try; those that cannot be accepted at once go to `unsure`. Returns how many they are. */
+static unsigned decide_at_once(const gm_zipf *z, tries *t, uint8_t *unsure)
+{
+    unsigned n = 0;
+    for (int i = 0; i < gm_zipf_block / 2; i++)
+        t->x[i] = m2_h_inverse(z->theta, t->area[i]);
+    for (unsigned i = 0; i < gm_zipf_block; i++) {
+        double x = t->x[i / 2][i % 2], last = (double)z->n;
+        t->k[i] = x < 1 ? 1 : x + 0.5 >= last ? last : (double)(int64_t)(x + 0.5);
+        t->good[i] = t->k[i] - x <= z->accept;
+        unsure[n] = (uint8_t)i;
+        n += !t->good[i];
     }
+    return n;
+}
+
+/* The others are accepted if their area lies in the part of k's interval that has area h(k). */
+static void decide_unsure(const gm_zipf *z, tries *t, const uint8_t *unsure, unsigned n)
+{
+    for (unsigned i = 0; i < n; i += 2) {
+        unsigned a = unsure[i], b = unsure[i + 1 < n ? i + 1 : i];
+        gm_real2 k = {t->k[a], t->k[b]}, bound = m2_h_integral(z->theta, k + 0.5) - m2_h(z->theta, k);
+        t->good[a] = area_of(t, a) >= bound[0];
+        t->good[b] = area_of(t, b) >= bound[1];
+    }
+}
+
+/* A block of tries; what is accepted, in order, is ready to be drawn. */
+static void zipf_refill(gm_stream *s)
+{
+    gm_zipf *z = &s->zipf;
+    tries t;
+    uint8_t unsure[gm_zipf_block + 1];
+    if (z->n != s->n)
+        zipf_set(z, s->n, s->c.theta);
+    for (unsigned i = 0; i < gm_zipf_block; i++) {
+        double u = (double)(int64_t)(gm_xoshiro_next(&s->rng) >> 11) * 0x1p-53;
+        t.area[i / 2][i % 2] = z->h_last + u * (z->h_first - z->h_last);
+    }
+    decide_unsure(z, &t, unsure, decide_at_once(z, &t, unsure));
+    s->ready = s->taken = 0;
+    for (unsigned i = 0; i < gm_zipf_block; i++) {
+        s->ranks[s->ready] = (uint64_t)(int64_t)t.k[i] - 1;
+        s->ready += t.good[i];
+    }
+}
+
+static uint64_t zipf_draw(gm_stream *s)
+{
+    while (s->taken == s->ready)
+        zipf_refill(s);
+    return s->ranks[s->taken++];
 }
 
 /* ------------------------------------------------------------------ streams */
@@ -110,10 +149,10 @@ static void set_hotspot(gm_stream *s)
 
 void gm_stream_grow(gm_stream *s, uint64_t n)
 {
+    if (s->c.kind != GM_STREAM_LATEST || n < s->n)
+        s->ready = s->taken = 0; /* what was drawn ahead is of the old n */
     s->n = n;
-    if (s->c.kind == GM_STREAM_ZIPF || s->c.kind == GM_STREAM_LATEST)
-        zipf_set(&s->zipf, n, s->c.theta);
-    else if (s->c.kind == GM_STREAM_HOTSPOT)
+    if (s->c.kind == GM_STREAM_HOTSPOT)
         set_hotspot(s);
 }
 
@@ -158,9 +197,9 @@ uint64_t gm_stream_next(gm_stream *s)
 {
     switch (s->c.kind) {
     case GM_STREAM_ZIPF:
-        return zipf_draw(&s->zipf, &s->rng);
+        return zipf_draw(s);
     case GM_STREAM_LATEST:
-        return s->n - 1 - zipf_draw(&s->zipf, &s->rng);
+        return s->n - 1 - zipf_draw(s);
     case GM_STREAM_HOTSPOT:
         return hotspot_draw(s);
     case GM_STREAM_SEQUENTIAL:

@@ -12,14 +12,18 @@ typedef struct gm_zipf {
     uint64_t n;
 } gm_zipf;
 
+enum { gm_zipf_block = 64 };
+
 struct gm_stream {
     gm_stream_config c;
     gm_xoshiro rng;
     gm_zipf zipf;
-    uint64_t hot;    /* hotspot: keys of the hot part */
-    uint64_t share;  /* hotspot: its share of the draws, of 2^64 */
-    uint64_t n;      /* keys now; `latest` counts back from the newest */
-    uint64_t cursor; /* sequential: the next index */
+    uint64_t ranks[gm_zipf_block]; /* zipf, latest: drawn ahead, */
+    unsigned ready, taken;         /* so many, and so many of them given out */
+    uint64_t hot;                  /* hotspot: keys of the hot part */
+    uint64_t share;                /* hotspot: its share of the draws, of 2^64 */
+    uint64_t n;                    /* keys now; `latest` counts back from the newest */
+    uint64_t cursor;               /* sequential: the next index */
 };
 
 bool gm_stream_init(gm_stream *s, const gm_stream_config *c); /* false: a number outside its range */

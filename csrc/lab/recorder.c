@@ -382,8 +382,7 @@ static void keep(gm_recorder *r, const gm_sample *s, const uint64_t *own, seen o
 }
 
 /* What is not done for most operations. */
-void gm_recorder_add_in_full(gm_recorder *r, gm_sample s, gm_probe *p, uint64_t latency_ns, const gm_variant *v,
-                             void *self)
+void gm_recorder_add_in_full(gm_recorder *r, gm_sample s, gm_probe *p, uint64_t latency_ns, const gm_variant *v, void *self)
 {
     uint64_t own[GM_CAUSES];
     seen of = {0, 0};

@@ -86,8 +86,7 @@ void gm_recorder_idle(gm_recorder *r);       /* the thread has caught up with it
 void gm_recorder_look(gm_recorder *r);       /* reads the thread's usage, so that the next difference is of few operations */
 void gm_recorder_look_again(gm_recorder *r); /* the same, if the last look is old */
 void gm_recorder_advance(gm_recorder *r, uint64_t end); /* to the interval of an instant beyond the present one */
-void gm_recorder_add_in_full(gm_recorder *r, gm_sample s, gm_probe *p, uint64_t latency_ns, const gm_variant *v,
-                             void *self);
+void gm_recorder_add_in_full(gm_recorder *r, gm_sample s, gm_probe *p, uint64_t latency_ns, const gm_variant *v, void *self);
 void gm_recorder_merge(gm_recorder *into, gm_recorder *from); /* both made by one plan */
 void gm_slowest_sort(gm_slowest *s);
 uint64_t gm_row_low(size_t row); /* the least latency of a row */

@@ -15,6 +15,9 @@ from gomap.lab.result import Result
 
 __all__ = ["write_plot"]
 
+_GROWTH = "#1b9e77"
+_LINES = ["#9ecae1", "#08519c"]
+_POWERS = [10.0**k for k in range(-3, 8)]
 _STEPS = (0, 50, 75, 90, 95, 98, 99, 99.5, 99.8, 99.9, 99.95, 99.98, 99.99, 99.995, 99.999, 99.9995, 99.9999)
 
 
@@ -38,6 +41,11 @@ def _percentile_rows(kind: str, h: Histogram) -> list[dict[str, Any]]:
     return rows
 
 
+def _latency_axis(alt: Any) -> Any:
+    axis = alt.Axis(format="~g", values=_POWERS)
+    return alt.Y("latency:Q", scale=alt.Scale(type="log"), title="latency, µs", axis=axis)
+
+
 def _latency_chart(alt: Any, r: Result) -> Any:
     rows = [row for kind, h in r.latency.items() for row in _percentile_rows(kind, h)]
     ticks = [1, 2, 10, 100, 1000, 10_000, 100_000, 1_000_000, 10_000_000]
@@ -47,7 +55,7 @@ def _latency_chart(alt: Any, r: Result) -> Any:
         .mark_line(point=True, interpolate="monotone")
         .encode(
             x=alt.X("nines:Q", scale=alt.Scale(type="log"), title="percentile", axis=alt.Axis(values=ticks, labelExpr=label)),
-            y=alt.Y("latency:Q", scale=alt.Scale(type="log"), title="latency, µs", axis=alt.Axis(format="~g")),
+            y=_latency_axis(alt),
             color=alt.Color("kind:N", title="operation"),
             tooltip=["kind:N", "percentile:N", alt.Tooltip("latency:Q", title="latency, µs", format=".4~g")],
         )
@@ -82,20 +90,20 @@ def _timeline_charts(alt: Any, r: Result) -> Any:
     x = alt.X("at:Q", title="time, ms")
     points = alt.Chart(alt.Data(values=_timeline_rows(r)))
     growths = alt.Chart(alt.Data(values=_growth_rows(r)))
-    band = growths.mark_rect(opacity=0.25, color="#d95f02").encode(x="from:Q", x2="to:Q", tooltip="growth:N")
-    rule = growths.mark_rule(color="#d95f02", strokeDash=[4, 3]).encode(x="from:Q", tooltip="growth:N")
+    band = growths.mark_rect(opacity=0.2, color=_GROWTH).encode(x="from:Q", x2="to:Q", tooltip="growth:N")
+    rule = growths.mark_rule(color=_GROWTH, strokeDash=[4, 3]).encode(x="from:Q", tooltip="growth:N")
     latency = points.mark_line(interpolate="step-after").encode(
         x=x,
-        y=alt.Y("latency:Q", scale=alt.Scale(type="log"), title="latency, µs", axis=alt.Axis(format="~g")),
-        color=alt.Color("which:N", title=f"in {unit}"),
+        y=_latency_axis(alt),
+        color=alt.Color("which:N", title=f"in {unit}", scale=alt.Scale(domain=["max", "p99"], range=_LINES)),
         tooltip=["at:Q", "which:N", alt.Tooltip("latency:Q", format=".4~g"), "operations:Q"],
     )
     counts = (
         points.transform_filter("datum.which == 'max'")
-        .mark_area(interpolate="step-after", opacity=0.5, color="#7570b3")
+        .mark_area(interpolate="step-after", opacity=0.5, color="#6b7280")
         .encode(x=x, y=alt.Y("operations:Q", title=f"operations in {unit}"))
     )
-    top = (band + rule + latency).properties(width=820, height=260, title="Time line; orange: the map grows")
+    top = (band + rule + latency).properties(width=820, height=260, title="Time line; green: the map grows")
     return alt.vconcat(top, counts.properties(width=820, height=120)).resolve_scale(x="shared")
 
 
@@ -104,7 +112,8 @@ def write_plot(r: Result, path: str | os.PathLike[str]) -> None:
     if not r.latency:
         raise BadValue("nothing was timed: there is nothing to draw")
     alt = _altair()
-    subtitle = f"{r.variant}, {len(r.threads)} threads, {r.total:,} operations, {r.throughput / 1e6:.2f} million a second"
+    threads = f"{len(r.threads)} thread{'s' * (len(r.threads) > 1)}"
+    subtitle = f"{r.variant}, {threads}, {r.total:,} operations, {r.throughput / 1e6:.2f} million a second"
     chart = (
         alt.vconcat(_latency_chart(alt, r), _timeline_charts(alt, r))
         .resolve_scale(color="independent")
