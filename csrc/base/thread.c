@@ -71,19 +71,31 @@ void gm_thread_precise_sleep(void)
 #endif
 }
 
-gm_usage gm_usage_read(void)
+gm_usage gm_usage_counts(void)
 {
     gm_usage u = {0};
 #if defined(__linux__)
     struct rusage r;
-    struct timespec cpu; /* rusage has the CPU time too, but as of the last tick of the scheduler */
-    if (getrusage(RUSAGE_THREAD, &r) == 0 && clock_gettime(CLOCK_THREAD_CPUTIME_ID, &cpu) == 0) {
-        u.cpu_ns = (uint64_t)cpu.tv_sec * UINT64_C(1000000000) + (uint64_t)cpu.tv_nsec;
+    if (getrusage(RUSAGE_THREAD, &r) == 0) {
         u.involuntary = (uint64_t)r.ru_nivcsw;
         u.voluntary = (uint64_t)r.ru_nvcsw;
         u.faults = (uint64_t)(r.ru_minflt + r.ru_majflt);
         u.known = true;
     }
+#endif
+    return u;
+}
+
+/* rusage has a CPU time too, but as of the scheduler's last tick. This one is exact, and reading it makes the kernel bring
+ * its books up to date, so that a thread whose slice is used up loses its CPU here and not in the next operation: it is
+ * asked for as seldom as can be. */
+gm_usage gm_usage_read(void)
+{
+    gm_usage u = gm_usage_counts();
+#if defined(__linux__)
+    struct timespec cpu;
+    if (u.known && clock_gettime(CLOCK_THREAD_CPUTIME_ID, &cpu) == 0)
+        u.cpu_ns = (uint64_t)cpu.tv_sec * UINT64_C(1000000000) + (uint64_t)cpu.tv_nsec;
 #endif
     return u;
 }

@@ -18,7 +18,8 @@ typedef struct gm_usage {
 gm_spawner gm_spawner_default(void);
 bool gm_thread_pin(int cpu); /* the calling thread */
 void gm_thread_precise_sleep(void);
-gm_usage gm_usage_read(void);
+gm_usage gm_usage_counts(void); /* without the CPU time */
+gm_usage gm_usage_read(void);   /* with it */
 void gm_nap_ns(uint64_t ns);
 uint64_t gm_page_fault_cost_ns(void); /* what the first touch of a page costs here, measured now */
 

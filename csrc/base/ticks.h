@@ -73,7 +73,8 @@ static inline uint64_t gm_ticks_to_ns(const gm_ticks *t, uint64_t ticks)
 
 static inline uint64_t gm_ns_to_ticks(const gm_ticks *t, uint64_t ns)
 {
-    return (uint64_t)((double)ns / t->ns_per_tick);
+    double ticks = (double)ns / t->ns_per_tick;
+    return ticks < 0x1p63 ? (uint64_t)ticks : UINT64_MAX;
 }
 
 #endif

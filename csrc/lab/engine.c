@@ -28,7 +28,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { START_NS = 200000, MOST_THREADS = 1024, FILL_STEP = 4096 };
+enum { START_NS = 200000, START_THREAD_NS = 20000, MOST_THREADS = 1024, FILL_STEP = 4096 };
 static const uint64_t MILLISECOND_NS = 1000000, SECOND_NS = 1000000000;
 
 struct gm_run {
@@ -42,6 +42,7 @@ struct gm_run {
     gm_shared *shared;
     _Atomic int cancelled;
     _Atomic uint64_t filled; /* keys put into the map so far */
+    bool interrupted;
     uint64_t start_ns, elapsed_ns, faults_ns;
     double drift_ppm;
 };
@@ -51,7 +52,7 @@ struct gm_run {
 static bool group_writes(const gm_group *g)
 {
     const gm_trace *t = g->trace;
-    bool writes = t && t->ops && t->fill;
+    bool writes = gm_trace_fills(t);
     if (t && t->ops)
         for (uint64_t i = 0; i < t->n && !writes; i++)
             writes = t->ops[i] != GM_OP_GET;
@@ -93,14 +94,15 @@ static uint64_t expected_ns(const gm_run_config *c)
             return 0;
         rate += c->groups[i].rate;
     }
-    return (uint64_t)((double)c->ops / rate * 1e9);
+    double ns = (double)c->ops / rate * 1e9;
+    return ns < 0x1p62 ? (uint64_t)ns : UINT64_C(1) << 62;
 }
 
 /* A whole number of milliseconds (A3 in recorder.c). */
 static uint64_t interval_ns(const gm_run_config *c)
 {
     uint64_t most = c->intervals > 1 ? c->intervals - 1 : 1;
-    uint64_t ms = (expected_ns(c) / MILLISECOND_NS + most) / most;
+    uint64_t ms = expected_ns(c) / MILLISECOND_NS / most + 1;
     return (ms ? ms : 1) * MILLISECOND_NS;
 }
 
@@ -231,7 +233,7 @@ static bool sound(gm_run *r)
     r->threads = (uint32_t)threads;
     return threads > 0 && threads <= MOST_THREADS && gm_variant_of(c->variant) && m && m->t.elem_kind == GM_MEM &&
            m->t.elem_size == 8 && gm_codec_of(&r->codec, m->t.key_kind, m->t.key_size) && !c->ops != !c->duration_ns &&
-           (c->size | c->keyspace) >> 53 == 0;
+           c->size <= gm_codec_most(&r->codec) && c->keyspace <= gm_codec_most(&r->codec);
 }
 
 static int make(gm_run *r)
@@ -291,16 +293,20 @@ static bool is_cancelled(gm_run *r)
     return gm_load_rlx(&r->cancelled); /* a hint to stop: carries no data */
 }
 
+/* Whether to stop, looked at now and then. */
+static bool stops_at(gm_run *r, uint64_t i)
+{
+    return i % FILL_STEP == 0 && is_cancelled(r);
+}
+
 static int put_keys(gm_run *r, const uint64_t *order)
 {
     const gm_variant *v = gm_variant_of(r->c.variant);
     unsigned char key[gm_key_bytes];
     for (uint64_t i = 0; i < r->c.size; i++) {
-        if (i % FILL_STEP == 0) {
-            gm_store_rlx(&r->filled, i);
-            if (is_cancelled(r))
-                return GM_OK;
-        }
+        if (stops_at(r, i))
+            return GM_OK;
+        gm_store_rlx(&r->filled, i + 1);
         gm_codec_write(&r->codec, order[i], false, key);
         int status = v->assign(r->c.target, key, r->codec.size, (int64_t)order[i]);
         if (status < 0)
@@ -322,9 +328,9 @@ static int fill(gm_run *r)
         return GM_E_NOMEM;
     gm_xoshiro rng;
     gm_xoshiro_seed(&rng, gm_seed_of(r->c.seed, 3));
-    for (uint64_t i = 0; i < n; i++)
+    for (uint64_t i = 0; i < n && !stops_at(r, i); i++)
         order[i] = i;
-    for (uint64_t i = n - 1; i > 0; i--) {
+    for (uint64_t i = n - 1; i > 0 && !stops_at(r, i); i--) { /* put_keys stops too */
         uint64_t j = gm_below(&rng, i + 1), t = order[i];
         order[i] = order[j];
         order[j] = t;
@@ -349,23 +355,25 @@ static void await_all(gm_run *r, uint32_t n)
             set_phase(r, phaseStop);
 }
 
-/* The same, for at most `ns` (0: without limit) and not after a cancellation. */
-static void await_some(gm_run *r, uint32_t n, uint64_t ns)
+/* The same, for at most `ns` from the beginning of time (0: without limit) and not after a cancellation. False: cancelled. */
+static bool await_some(gm_run *r, uint32_t n, uint64_t ns)
 {
-    uint64_t until = gm_now_ns() + ns;
+    uint64_t most = UINT64_MAX - r->start_ns, until = ns && ns < most ? r->start_ns + ns : UINT64_MAX;
     while (!is_cancelled(r)) {
-        uint64_t now = gm_now_ns(), left = !ns ? SECOND_NS : until > now ? until - now : 0;
-        if (left == 0 || gm_gate_wait(&r->shared->gate, n, left))
-            return;
+        uint64_t now = gm_now_ns(), left = until > now ? until - now : 0;
+        if (left == 0 || gm_gate_wait(&r->shared->gate, n, left < SECOND_NS ? left : SECOND_NS))
+            return true;
     }
+    return false;
 }
 
-/* Time begins a moment from now (L5); what is written here is seen behind the gate. */
+/* Time begins a moment from now, long enough for all to wake (L5); what is written here is seen behind the gate. */
 static void begin_time(gm_run *r)
 {
     gm_shared *s = r->shared;
-    s->t0 = gm_tick_end(s->ticks.hardware) + gm_ns_to_ticks(&s->ticks, START_NS);
-    r->start_ns = gm_now_ns() + START_NS;
+    uint64_t lead_ns = START_NS + (uint64_t)START_THREAD_NS * r->threads;
+    s->t0 = gm_tick_end(s->ticks.hardware) + gm_ns_to_ticks(&s->ticks, lead_ns);
+    r->start_ns = gm_now_ns() + lead_ns;
 }
 
 static void conduct(gm_run *r, uint32_t n, bool stop)
@@ -379,7 +387,7 @@ static void conduct(gm_run *r, uint32_t n, bool stop)
     set_phase(r, stop || is_cancelled(r) ? phaseStop : warm ? phaseWarm : phaseHold);
     gm_gate_open(gate);
     if (warm && !stop) {
-        await_some(r, n, r->c.ops ? 0 : r->c.warmup_ns + START_NS);
+        await_some(r, n, r->c.ops ? 0 : r->c.warmup_ns);
         set_phase(r, is_cancelled(r) ? phaseStop : phaseHold);
     }
     await_all(r, n);
@@ -388,7 +396,7 @@ static void conduct(gm_run *r, uint32_t n, bool stop)
         set_phase(r, is_cancelled(r) ? phaseStop : phaseMeasure);
     gm_gate_open(gate);
     if (!stop)
-        await_some(r, n, r->c.ops ? 0 : r->c.duration_ns + START_NS);
+        r->interrupted = !await_some(r, n, r->c.ops ? 0 : r->c.duration_ns);
     set_phase(r, phaseStop);
     await_all(r, n);
 }
@@ -416,11 +424,10 @@ static void merge(gm_run *r)
     r->drift_ppm = gm_ticks_drift_ppm(&s->ticks);
 }
 
-int gm_run_go(gm_run *r)
+/* From the first thread to the last. */
+static int drive(gm_run *r)
 {
-    int status = fill(r);
-    if (status != GM_OK)
-        return status;
+    int status = GM_OK;
     gm_usage_plan plan = usage_plan(r);
     const gm_variant *base = gm_variant_of(r->c.variant);
     r->shared->v = base->begin(r->c.target, &plan);
@@ -435,6 +442,19 @@ int gm_run_go(gm_run *r)
         status = r->workers[i]->status;
     if (status == GM_OK)
         merge(r);
+    return status;
+}
+
+int gm_run_go(gm_run *r)
+{
+    const gm_variant *base = gm_variant_of(r->c.variant);
+    int status = base->enter(r->c.target);
+    if (status != GM_OK)
+        return status;
+    status = fill(r);
+    if (status == GM_OK)
+        status = drive(r);
+    base->leave(r->c.target);
     return status;
 }
 
@@ -469,7 +489,7 @@ void gm_run_totals_get(gm_run *r, gm_run_totals *out)
                            .interval_ns = all->timeline.interval_ns,
                            .intervals = all->timeline.used,
                            .threads = r->threads,
-                           .interrupted = is_cancelled(r),
+                           .interrupted = r->interrupted,
                            .hardware_clock = t->hardware,
                            .ns_per_tick = t->ns_per_tick,
                            .drift_ppm = r->drift_ppm};

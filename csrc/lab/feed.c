@@ -13,13 +13,16 @@
  *
  *   get, assign, load_or_store, add, replace, incr   a key of the stream
  *   get_miss      a key of the stream, in its absent form
- *   assign_new    a key that never was: thread t of T takes the next of the indices t, t + T, t + 2T, ... from `size` on
- *   delete        beside assign_new: the oldest key, thread t's next of t, t + T, ... from 0 on; else a key of the stream
+ *   assign_new    a key that never was: thread t of T takes the next of the indices t, t + T, t + 2T, ... from the larger of
+ *                 size and keyspace on
+ *   delete        beside assign_new: the oldest key of its own, first of those filled in (t, t + T, ...), then of the new ones;
+ *                 else a key of the stream
  *   iterate, len  none
  *
  * So with as many deletes as assigns of new keys a map keeps its size while its keys move on; the stream moves with them:
- * what it draws is counted from the oldest key that the thread has not deleted. `latest` counts back from the newest instead:
- * of the keyspace, and what this thread has added (T at a time).
+ * what it draws is counted from the oldest key that the thread has not deleted, up to the newest. `latest` counts back from the
+ * newest instead: those that the new ones are counted from, and what this thread has added (T at a time). Of several threads
+ * one may so take a key that another is only about to add.
  *
  * SEEDS. Four generators a thread, for keys, kinds, instants; seed of part p of thread t: gm_seed_of(seed, 4t + p), p = 0 keys,
  * 1 kinds, 2 instants. Number 4t + 3 of thread 0 shuffles the order in which the map is filled.
@@ -76,6 +79,12 @@ static void write_bytes(const gm_codec *c, uint64_t index, bool absent, unsigned
     to[reach - 1] = (unsigned char)((to[reach - 1] & 0x7F) | (absent ? 0x80 : 0));
 }
 
+uint64_t gm_codec_most(const gm_codec *c)
+{
+    bool wide = c->key_kind == GM_STRING || c->size >= 8;
+    return (uint64_t)1 << (wide || c->size == 7 ? 53 : 8 * c->size - 1); /* above 2^53 a float64 is no more exact */
+}
+
 void gm_codec_write(const gm_codec *c, uint64_t index, bool absent, unsigned char *to)
 {
     if (c->key_kind == GM_FLOAT64) {
@@ -117,21 +126,24 @@ bool gm_feed_init(gm_feed *f, const gm_group *g, const gm_codec *codec, gm_place
     f->codec = *codec;
     f->at = at;
     f->keyspace = c->keyspace;
+    f->first_new = c->size > c->keyspace ? c->size : c->keyspace;
     f->filled = c->size / at.threads + (at.thread < c->size % at.threads);
     f->newest = f->filled;
     gm_stream_config keys = g->keys;
-    keys.n = c->keyspace ? c->keyspace : 1;
+    keys.n = keys.kind == GM_STREAM_LATEST ? f->first_new : c->keyspace;
+    keys.n = keys.n ? keys.n : 1;
     keys.seed = gm_seed_of(c->seed, 4 * (uint64_t)at.thread);
     gm_xoshiro_seed(&f->kinds, gm_seed_of(c->seed, 4 * (uint64_t)at.thread + 1));
     gm_xoshiro_seed(&f->gaps, gm_seed_of(c->seed, 4 * (uint64_t)at.thread + 2));
-    f->cursor = at.lane;
     if (g->rate != 0) {
-        if (!(g->rate > 0 && g->rate <= 1e9))
+        if (!(g->rate >= 1e-9 && g->rate <= 1e9))
             return false;
         f->gap = 1e9 / g->rate * at.lanes / ns_per_tick;
     }
-    if (g->trace && g->trace->n == 0)
+    bool synthetic = g->mix[GM_OP_GET_MISS] > 0 || g->mix[GM_OP_ASSIGN_NEW] > 0; /* keys that a trace cannot have */
+    if (g->trace && (g->trace->n == 0 || (!g->trace->ops && synthetic)))
         return false;
+    f->cursor = g->trace ? at.lane % g->trace->n : 0;
     if (!g->trace && !gm_stream_init(&f->keys, &keys))
         return false;
     if (!(g->trace && g->trace->ops) && !set_mix(f, g->mix))
@@ -169,7 +181,8 @@ static double draw_due(gm_feed *f, uint64_t number)
 /* The n-th index that is this thread's: of the keys that the map is filled with, and beyond. */
 static uint64_t own_key(const gm_feed *f, uint64_t n)
 {
-    return f->at.thread + n * f->at.threads;
+    uint64_t first = n < f->filled ? 0 : f->first_new;
+    return first + f->at.thread + (n < f->filled ? n : n - f->filled) * f->at.threads;
 }
 
 static void take_of_trace(gm_feed *f, gm_request *r)
@@ -181,7 +194,7 @@ static void take_of_trace(gm_feed *f, gm_request *r)
     r->len = t->offsets ? (uint32_t)(t->offsets[i + 1] - t->offsets[i]) : f->codec.size;
     if (t->ops)
         r->op = t->ops[i];
-    if (t->values)
+    if (t->ops && t->values)
         r->value = t->values[i];
     f->cursor = (i + f->at.lanes) % t->n;
 }
@@ -215,15 +228,28 @@ static void draw_plain_keys(gm_feed *f, unsigned n)
         gm_codec_write(&f->codec, (uint64_t)f->drawn[i], false, f->bytes + i * f->codec.stride);
 }
 
+/* Where the stream's keys lie when keys move on: from the oldest on, and none that is still to be new. */
+static void window(const gm_feed *f, uint64_t *base, uint64_t *span)
+{
+    uint64_t end = f->first_new + (f->newest - f->filled) * f->at.threads;
+    *base = f->oldest <= f->filled ? f->oldest * f->at.threads : own_key(f, f->oldest) - f->at.thread;
+    if (*base >= end) /* all deleted: the last one that there was */
+        *base = end - 1;
+    *span = end - *base;
+}
+
 /* Keys of the stream for those of n requests that wait[] for one: drawn together, in order. */
 static void draw_of_stream(gm_feed *f, const uint8_t *wait, unsigned n)
 {
-    uint64_t base = f->g->keys.kind == GM_STREAM_LATEST ? 0 : f->oldest * f->at.threads;
+    uint64_t base = 0, span = UINT64_MAX;
+    if (f->moves && f->g->keys.kind != GM_STREAM_LATEST)
+        window(f, &base, &span);
     gm_stream_draw(&f->keys, f->drawn, n);
     for (unsigned i = 0; i < n; i++) {
         const gm_request *r = &f->requests[wait[i]];
         unsigned char *to = f->bytes + wait[i] * f->codec.stride;
-        gm_codec_write(&f->codec, base + (uint64_t)f->drawn[i], r->op == GM_OP_GET_MISS, to);
+        uint64_t drawn = (uint64_t)f->drawn[i], index = base + (drawn < span ? drawn : drawn % span);
+        gm_codec_write(&f->codec, index, r->op == GM_OP_GET_MISS, to);
     }
 }
 
@@ -238,7 +264,7 @@ static void draw_keys(gm_feed *f, unsigned n)
         uint8_t op = f->requests[i].op;
         if (takes_no_key(op))
             continue;
-        if (op == (latest ? GM_OP_ASSIGN_NEW : GM_OP_DELETE) && f->moves) {
+        if (f->moves && (op == GM_OP_ASSIGN_NEW || (op == GM_OP_DELETE && !latest))) {
             draw_of_stream(f, wait, waiting);
             waiting = 0;
         }
@@ -248,7 +274,7 @@ static void draw_keys(gm_feed *f, unsigned n)
         }
         gm_codec_write(&f->codec, index, false, f->bytes + i * f->codec.stride);
         if (latest && op == GM_OP_ASSIGN_NEW)
-            gm_stream_grow(&f->keys, f->keyspace + (f->newest - f->filled) * f->at.threads);
+            gm_stream_grow(&f->keys, f->first_new + (f->newest - f->filled) * f->at.threads);
     }
     draw_of_stream(f, wait, waiting);
 }
@@ -259,10 +285,12 @@ static int64_t value_for(const gm_feed *f, uint8_t op, uint64_t number)
     return op == GM_OP_ADD ? 1 : op != GM_OP_ITERATE ? (int64_t)number : f->g->scan ? (int64_t)f->g->scan : INT64_MAX;
 }
 
-void gm_feed_restart(gm_feed *f)
+void gm_feed_restart(gm_feed *f, unsigned done, unsigned n)
 {
-    f->restarted = f->number;
+    f->restarted = f->number - (n - done);
     f->due = 0;
+    for (unsigned i = done; i < n && f->gap > 0; i++)
+        f->dues[i] = draw_due(f, f->number - (n - i));
 }
 
 void gm_feed_draw(gm_feed *f, unsigned n)

@@ -17,6 +17,7 @@ typedef struct gm_codec {
 enum { gm_key_bytes = 128 }; /* no key of a workload is longer */
 
 bool gm_codec_of(gm_codec *c, int key_kind, size_t key_size); /* false: no such keys in workloads */
+uint64_t gm_codec_most(const gm_codec *c);                    /* so many keys are different */
 void gm_codec_write(const gm_codec *c, uint64_t index, bool absent, unsigned char *to);
 
 /* Where a thread stands among the others. */
@@ -29,7 +30,7 @@ typedef struct gm_feed {
     const gm_group *g;
     gm_codec codec;
     gm_place at;
-    uint64_t keyspace;
+    uint64_t keyspace, first_new; /* indices of new keys begin at first_new */
     gm_stream keys;
     gm_xoshiro kinds, gaps;
     unsigned nkinds;
@@ -53,7 +54,14 @@ typedef struct gm_feed {
 /* false: a number outside its range. */
 bool gm_feed_init(gm_feed *f, const gm_group *g, const gm_codec *codec, gm_place at, const gm_run_config *c,
                   double ns_per_tick);
-void gm_feed_restart(gm_feed *f);          /* the schedule begins anew, the keys go on */
 void gm_feed_draw(gm_feed *f, unsigned n); /* the next n requests, and when they are due */
+/* The schedule begins anew, with the requests from `done` on of the n that were drawn last. */
+void gm_feed_restart(gm_feed *f, unsigned done, unsigned n);
+
+/* Whether a get that misses is followed by an assign. */
+static inline bool gm_trace_fills(const gm_trace *t)
+{
+    return t && t->ops && t->fill;
+}
 
 #endif

@@ -19,11 +19,13 @@
  * each cause above any percentile can be told afterwards. What the probe measured is charged as it is. Two causes have no
  * span and are looked for in operations that take longer than `slow_ns`, by asking the system for the thread's usage:
  *
- *   preempted    if the thread was taken off its CPU: wall time less CPU time since the last look, at most the service time
+ *   preempted    if the thread was taken off its CPU: wall time less CPU time since that was last known, less what the
+ *                operation was late before it began
  *   page_fault   faults since the last look, times what one was measured to cost
  *
- * Both are taken off the longest spans. A look (under a microsecond) is taken in every slow operation, and between two blocks
- * of requests if the last one is 100 microseconds old: what is charged happened in this operation or shortly before it.
+ * Both are taken off the longest spans. A look (a third of a microsecond) is taken after every operation that was slow or
+ * took longer than half a page fault, and between two blocks of requests if the last one is 100 microseconds old: what is
+ * charged happened in this operation, or in one that was not timed shortly before it.
  *
  *   A1  The causes of an operation add up to its latency.
  *   A2  Histograms lose nothing: 3 significant digits up to 100 s, what lies above is counted above.
@@ -39,7 +41,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { HIST_DIGITS = 3, LOOK_NS = 100000 };
+enum { HIST_DIGITS = 3, LOOK_NS = 100000, REBASE_NS = 100000000 };
 static const uint64_t HIST_HIGHEST_NS = UINT64_C(100000000000);
 
 /* ------------------------------------------------------------------ coarse buckets */
@@ -91,6 +93,8 @@ int gm_recorder_init(gm_recorder *r, const gm_recorder_plan *plan)
     *r = (gm_recorder){.plan = *plan,
                        .slow_ticks = gm_ns_to_ticks(plan->ticks, plan->slow_ns),
                        .look_ticks = gm_ns_to_ticks(plan->ticks, LOOK_NS)};
+    r->fault_ticks = gm_ns_to_ticks(plan->ticks, plan->probed ? plan->faults_ns / 2 : UINT64_MAX);
+    r->fault_ticks = r->fault_ticks < r->slow_ticks ? r->fault_ticks : r->slow_ticks;
     if (!plan->timed)
         return GM_OK;
     bool ok = true;
@@ -147,8 +151,20 @@ void gm_recorder_begin(gm_recorder *r, uint64_t t0)
     t->interval_ns = r->plan.interval_ns;
     t->interval_ticks = gm_ns_to_ticks(r->plan.ticks, t->interval_ns);
     t->used = 0;
-    t->ends = t0; /* the first operation finds its slot */
+    t->ends = t0;           /* the first operation finds its slot */
+    r->usage.known = false; /* the next look reads everything */
     gm_recorder_look(r);
+}
+
+void gm_recorder_end(gm_recorder *r, uint64_t end)
+{
+    gm_timeline *t = &r->timeline;
+    if (!t->slots || !r->untimed)
+        return;
+    if (end >= t->ends)
+        gm_recorder_advance(r, end);
+    t->present->count += r->untimed;
+    r->untimed = 0;
 }
 
 /* ------------------------------------------------------------------ time line */
@@ -200,7 +216,7 @@ gm_interval gm_slot_summary(const gm_slot *s)
     for (size_t i = 0; i < gm_coarse_len && out.timed; i++) {
         seen += s->counts[i];
         if (seen >= wanted) {
-            out.p99_ns = coarse_low(i + 1, gm_coarse_bits) - 1;
+            out.p99_ns = coarse_low(i + 1, gm_coarse_bits) >> gm_top_bits ? s->max_ns : coarse_low(i + 1, gm_coarse_bits) - 1;
             break;
         }
     }
@@ -274,13 +290,21 @@ void gm_recorder_look(gm_recorder *r)
 {
     if (!r->plan.probed)
         return;
-    r->usage = gm_usage_read();
-    r->usage_at = gm_tick_end(r->plan.ticks->hardware);
+    gm_usage now = gm_usage_counts(), before = r->usage;
+    uint64_t at = gm_tick_end(r->plan.ticks->hardware);
+    now.cpu_ns = before.cpu_ns;
+    r->looked_at = at;
+    if (!before.known || now.involuntary != before.involuntary || now.voluntary != before.voluntary || at >= r->rebase_at) {
+        now = gm_usage_read();
+        r->cpu_at = gm_tick_end(r->plan.ticks->hardware);
+        r->rebase_at = r->cpu_at + gm_ns_to_ticks(r->plan.ticks, REBASE_NS);
+    }
+    r->usage = now;
 }
 
 void gm_recorder_look_again(gm_recorder *r)
 {
-    if (r->plan.probed && gm_tick_start(r->plan.ticks->hardware) > r->usage_at + r->look_ticks)
+    if (r->plan.probed && gm_tick_start(r->plan.ticks->hardware) > r->looked_at + r->look_ticks)
         gm_recorder_look(r);
 }
 
@@ -302,23 +326,23 @@ static void move_ticks(uint64_t *causes, int cause, uint64_t ticks)
     }
 }
 
-/* What the system says of an operation that took long. */
+/* What the system says of an operation that took long. `elsewhere`: ticks off the CPU that are charged already. */
 typedef struct seen {
     uint32_t faults, preemptions;
 } seen;
 
-static seen look_closer(gm_recorder *r, gm_probe *p)
+static seen look_closer(gm_recorder *r, gm_probe *p, uint64_t elsewhere)
 {
     gm_usage before = r->usage;
-    uint64_t at = r->usage_at;
+    uint64_t at = r->cpu_at;
     gm_recorder_look(r);
     if (!r->usage.known)
         return (seen){0, 0};
     seen s = {(uint32_t)(r->usage.faults - before.faults), (uint32_t)(r->usage.involuntary - before.involuntary)};
     if (s.preemptions) {
-        uint64_t wall = gm_ticks_to_ns(r->plan.ticks, r->usage_at - at), cpu = r->usage.cpu_ns - before.cpu_ns;
-        uint64_t off = gm_ns_to_ticks(r->plan.ticks, wall > cpu ? wall - cpu : 0), waited = p->ticks[GM_CAUSE_LOCK_WAIT];
-        move_ticks(p->ticks, GM_CAUSE_PREEMPTED, off > waited ? off - waited : 0);
+        uint64_t wall = gm_ticks_to_ns(r->plan.ticks, r->cpu_at - at), cpu = r->usage.cpu_ns - before.cpu_ns;
+        uint64_t off = gm_ns_to_ticks(r->plan.ticks, wall > cpu ? wall - cpu : 0);
+        move_ticks(p->ticks, GM_CAUSE_PREEMPTED, gm_ticks_above(off, p->ticks[GM_CAUSE_LOCK_WAIT] + elsewhere));
     }
     move_ticks(p->ticks, GM_CAUSE_PAGE_FAULT, gm_ns_to_ticks(r->plan.ticks, s.faults * r->plan.faults_ns));
     p->touched |= 1u << GM_CAUSE_PREEMPTED | 1u << GM_CAUSE_PAGE_FAULT;
@@ -386,8 +410,11 @@ void gm_recorder_add_in_full(gm_recorder *r, gm_sample s, gm_probe *p, uint64_t 
 {
     uint64_t own[GM_CAUSES];
     seen of = {0, 0};
-    if (p && gm_ticks_above(s.end, s.start) > r->slow_ticks)
-        of = look_closer(r, p);
+    uint64_t ticks = gm_ticks_above(s.end, s.start), dispatch = gm_ticks_above(s.start, s.due > s.free_at ? s.due : s.free_at);
+    if (p && ticks > r->slow_ticks)
+        of = look_closer(r, p, dispatch > r->slow_ticks ? dispatch : 0);
+    else if (p && ticks > r->fault_ticks)
+        gm_recorder_look(r); /* it may have taken a fault, which is not the next slow operation's */
     decompose(r, &s, p, own);
     if (p)
         charge(r, s.op, latency_ns, own);

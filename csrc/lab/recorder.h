@@ -67,21 +67,22 @@ typedef struct gm_recorder {
     uint32_t thread;
     uint64_t t0; /* ticks */
     uint64_t done[GM_OPS], hits[GM_OPS], errors[9];
-    uint64_t untimed; /* operations since the last timed one */
-    uint64_t slow_ticks, look_ticks;
+    uint64_t untimed;                             /* operations since the last timed one */
+    uint64_t slow_ticks, fault_ticks, look_ticks; /* see recorder.c */
     gm_hist *latency[GM_OPS], *service[GM_OPS];
     gm_row *rows[GM_OPS];
     gm_timeline timeline;
     gm_slowest slowest;
-    double busy[GM_CAUSES]; /* ticks by cause since the thread last had nothing to do */
-    gm_usage usage;         /* as of usage_at */
-    uint64_t usage_at;
+    double busy[GM_CAUSES];                /* ticks by cause since the thread last had nothing to do */
+    gm_usage usage;                        /* as of the last look */
+    uint64_t looked_at, cpu_at, rebase_at; /* when that was; when the CPU time was read, and is to be read again */
 } gm_recorder;
 
 int gm_recorder_init(gm_recorder *r, const gm_recorder_plan *plan);
 void gm_recorder_free(gm_recorder *r);
 void gm_recorder_reset(gm_recorder *r); /* nothing recorded; all memory touched */
 void gm_recorder_begin(gm_recorder *r, uint64_t t0);
+void gm_recorder_end(gm_recorder *r, uint64_t end);
 void gm_recorder_idle(gm_recorder *r);       /* the thread has caught up with its schedule */
 void gm_recorder_look(gm_recorder *r);       /* reads the thread's usage, so that the next difference is of few operations */
 void gm_recorder_look_again(gm_recorder *r); /* the same, if the last look is old */
@@ -131,7 +132,7 @@ static inline void gm_recorder_add(gm_recorder *r, gm_sample s, gm_probe *p, con
     }
     gm_hist_count(r->latency[s.op], gm_hist_half_bits_3, latency_ns);
     gm_recorder_tick(r, s.end, latency_ns);
-    bool slow = latency_ns > r->slowest.floor_ns || ticks > r->slow_ticks;
+    bool slow = latency_ns > r->slowest.floor_ns || ticks > r->fault_ticks;
     if (gm_unlikely(slow || (p && (p->touched || r->plan.paced))))
         gm_recorder_add_in_full(r, s, p, latency_ns, v, self);
     else if (p)

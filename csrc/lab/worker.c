@@ -38,27 +38,23 @@ static int operate(const gm_worker *w, const gm_request *r)
     return gm_operations[r->op](w->shared->v, w->shared->self, r, &elem);
 }
 
-/* Whether a get that misses is to be followed by an assign. */
-static bool fills(const gm_worker *w)
-{
-    return w->feed.g->trace && w->feed.g->trace->fill;
-}
-
 static bool filled_in(const gm_worker *w, const gm_request *r, int status)
 {
-    return gm_unlikely(status == GM_MISS) && r->op == GM_OP_GET && fills(w);
+    return gm_unlikely(status == GM_MISS) && r->op == GM_OP_GET && gm_trace_fills(w->feed.g->trace);
 }
 
 /* One operation and the fill that may follow it, no clock read. */
 static void do_untimed(gm_worker *w, const gm_request *r)
 {
     int status = operate(w, r);
-    w->recorder.untimed++;
+    w->recorder.untimed += status >= 0;
     gm_recorder_count(&w->recorder, r->op, status);
     if (filled_in(w, r, status)) {
         gm_request fill = *r;
         fill.op = GM_OP_FILL;
-        gm_recorder_count(&w->recorder, GM_OP_FILL, operate(w, &fill));
+        status = operate(w, &fill);
+        w->recorder.untimed += status >= 0;
+        gm_recorder_count(&w->recorder, GM_OP_FILL, status);
     }
 }
 
@@ -132,17 +128,17 @@ static unsigned run_untimed(gm_worker *w, unsigned n, int phase)
 {
     unsigned i = 0;
     for (unsigned did = 1; i < n && did > 0; i += did)
-        did = run_alike(w, &w->feed.requests[i], n - i, phase);
+        did = run_alike(w, &w->feed.requests[w->next + i], n - i, phase);
     return i;
 }
 
 static unsigned run_closed(gm_worker *w, unsigned n, int phase)
 {
-    if (w->until_timed == 0 && !fills(w))
+    if (w->until_timed == 0 && !gm_trace_fills(w->feed.g->trace))
         return run_untimed(w, n, phase);
     unsigned i = 0;
     for (; i < n && !told_otherwise(w, phase); i++)
-        perform(w, &w->feed.requests[i], NULL);
+        perform(w, &w->feed.requests[w->next + i], NULL);
     return i;
 }
 
@@ -170,33 +166,47 @@ static bool wait_until(gm_worker *w, uint64_t due, int phase)
     return true;
 }
 
+/* An instant of the schedule in ticks; those that nobody will live to see are all the same. */
+static uint64_t due_at(const gm_worker *w, double after)
+{
+    return w->shared->t0 + (after < 0x1p62 ? (uint64_t)after : UINT64_C(1) << 62);
+}
+
 static unsigned run_open(gm_worker *w, unsigned n, int phase)
 {
     for (unsigned i = 0; i < n; i++) {
-        uint64_t due = w->shared->t0 + (uint64_t)w->feed.dues[i];
+        uint64_t due = due_at(w, w->feed.dues[w->next + i]);
         if (!wait_until(w, due, phase) || told_otherwise(w, phase)) {
             uint64_t now = gm_tick_start(w->shared->ticks.hardware);
             w->behind_ticks = now > due ? now - due : 0;
             return i;
         }
-        perform(w, &w->feed.requests[i], &due);
+        perform(w, &w->feed.requests[w->next + i], &due);
+        w->behind_ticks = w->free_at > due ? w->free_at - due : 0;
+        gm_store_rlx(&w->progress, gm_load_rlx(&w->progress) + 1);
     }
     return n;
 }
 
-/* Up to `ops` operations, while the phase lasts. */
+/* Up to `ops` operations, while the phase lasts. What is left of a block is done in the next phase. */
 static void run_phase(gm_worker *w, int phase, uint64_t ops)
 {
     uint64_t before = gm_load_rlx(&w->progress), done = 0;
     unsigned block = w->paced ? OPEN_BLOCK : gm_feed_block;
     bool going = wait_until(w, w->shared->t0, phase);
     w->until_timed = w->shared->every;
+    w->behind_ticks = 0;
     while (going && done < ops) {
-        unsigned n = ops - done < block ? (unsigned)(ops - done) : block;
-        gm_feed_draw(&w->feed, n);
+        if (w->next == w->drawn) {
+            w->next = 0;
+            w->drawn = ops - done < block ? (unsigned)(ops - done) : block;
+            gm_feed_draw(&w->feed, w->drawn);
+        }
         gm_recorder_look_again(&w->recorder);
+        unsigned left = w->drawn - w->next, n = ops - done < left ? (unsigned)(ops - done) : left;
         unsigned did = w->paced ? run_open(w, n, phase) : run_closed(w, n, phase);
         done += did;
+        w->next += did;
         going = did == n;
         gm_store_rlx(&w->progress, before + done);
     }
@@ -208,7 +218,7 @@ static void warm_up(gm_worker *w)
     if (gm_load_rlx(&w->shared->phase) == phaseWarm)
         run_phase(w, phaseWarm, w->warmup_ops);
     w->warmed_up = gm_load_rlx(&w->progress);
-    gm_feed_restart(&w->feed);
+    gm_feed_restart(&w->feed, w->next, w->drawn);
     gm_recorder_reset(&w->recorder);
     gm_gate_arrive(&w->shared->gate);
 }
@@ -229,6 +239,7 @@ void *gm_worker_main(void *worker)
     if (gm_load_rlx(&s->phase) == phaseMeasure)
         run_phase(w, phaseMeasure, w->ops);
     w->ended = gm_tick_end(s->ticks.hardware);
+    gm_recorder_end(&w->recorder, w->ended);
     w->used = gm_usage_read();
     w->used.cpu_ns -= before.cpu_ns;
     w->used.involuntary -= before.involuntary;

@@ -30,6 +30,7 @@ typedef struct gm_worker {
     gm_feed feed;
     gm_recorder recorder;
     gm_probe probe;
+    unsigned next, drawn; /* of the feed's block: the next to do, and how many there are */
     uint32_t until_timed; /* operations until the next that is timed */
     uint64_t free_at;
     /* results */

@@ -8,7 +8,7 @@
  *   E1  A writer is alone: its entry needs 0 and sets guardWriter. Readers add 1, and step back if a writer is inside.
  *   E2  acquire at entry pairs with release at exit: who enters sees all that those before did.
  *   E3  One entry per call, not per key. Inside, the unguarded functions of path.inc.h run, with Go's own flag check. The
- *       engine calls those directly and so measures what Go has.
+ *       engine enters once for a whole run and calls those directly, and so measures what Go has.
  */
 #include "map/elems.h"
 #include "map/hmap.h"
@@ -16,31 +16,51 @@
 
 #define guardWriter UINT32_C(0x80000000)
 
-int gm_enter_read(gm_map *m)
+int gm_guard_read(gm_guard *g)
 {
-    if (gm_likely(!(gm_add_acq(&m->guard, 1) & guardWriter)))
+    if (gm_likely(!(gm_add_acq(g, 1) & guardWriter)))
         return GM_OK;
-    gm_sub_rel(&m->guard, 1);
+    gm_sub_rel(g, 1);
     return GM_E_READ_WRITE;
 }
 
-void gm_leave_read(gm_map *m)
+void gm_unguard_read(gm_guard *g)
 {
-    gm_sub_rel(&m->guard, 1);
+    gm_sub_rel(g, 1);
 }
 
-int gm_enter_write(gm_map *m)
+int gm_guard_write(gm_guard *g)
 {
     uint32_t found = 0;
-    if (gm_likely(gm_cas_acq(&m->guard, &found, guardWriter)))
+    if (gm_likely(gm_cas_acq(g, &found, guardWriter)))
         return GM_OK;
     return found & guardWriter ? GM_E_WRITES : GM_E_READ_WRITE;
 }
 
 /* Readers that came and are about to step back may have added to the word: only the writer's bit is taken off. */
+void gm_unguard_write(gm_guard *g)
+{
+    gm_and_rel(g, ~guardWriter);
+}
+
+int gm_enter_read(gm_map *m)
+{
+    return gm_guard_read(&m->guard);
+}
+
+void gm_leave_read(gm_map *m)
+{
+    gm_unguard_read(&m->guard);
+}
+
+int gm_enter_write(gm_map *m)
+{
+    return gm_guard_write(&m->guard);
+}
+
 void gm_leave_write(gm_map *m)
 {
-    gm_and_rel(&m->guard, ~guardWriter);
+    gm_unguard_write(&m->guard);
 }
 
 static bool batchable(const gm_map *m)

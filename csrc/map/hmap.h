@@ -139,12 +139,15 @@ typedef struct gm_path {
     uint64_t (*hash_key)(gm_map *m, const void *key, size_t len, uint32_t seed);
 } gm_path;
 
+typedef _Atomic uint32_t gm_guard; /* readers inside, or guardWriter */
+
 struct gm_map {
     hmap h;
     const gm_path *path;
     maptype t;
-    _Atomic uint32_t guard; /* readers inside, or guardWriter; api.c */
-    uint64_t op;            /* number of the operation, for events */
+    gm_guard guard; /* of calls from outside; api.c */
+    gm_guard among; /* of the threads of a run among each other; plain.c */
+    uint64_t op;    /* number of the operation, for events */
     gm_hashkeys hk;
     mapextra extra;
     gm_alloc alloc;
@@ -162,7 +165,11 @@ static inline bool gm_pending(const gm_map *m)
     return m->extra.garbage.head || (m->extra.limbo.head && !m->extra.defer_all);
 }
 
-/* The guard around calls from outside (api.c). */
+/* api.c: a try-lock, and the one around calls from outside. */
+int gm_guard_write(gm_guard *g);
+void gm_unguard_write(gm_guard *g);
+int gm_guard_read(gm_guard *g);
+void gm_unguard_read(gm_guard *g);
 int gm_enter_write(gm_map *m);
 void gm_leave_write(gm_map *m);
 int gm_enter_read(gm_map *m);

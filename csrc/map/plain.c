@@ -5,9 +5,10 @@
  * memory stays sound, since a run of several threads keeps what leaves the map until it is over (O6 in hmap.h).
  *
  *   V1  One thread that writes or iterates, any number that get: nothing is added to what Go does.
- *   V2  Several threads that write or iterate: in Go that corrupts the map. Here each of these operations enters the guard
+ *   V2  Several threads that write or iterate: in Go that corrupts the map. Here each of these operations enters a guard
  *       first and is refused, with the sentence that Go would have died of, if another one is inside. It is counted, and
  *       nothing has happened.
+ *   V3  A run holds the map's own guard from filling it to its end: calls from outside are refused meanwhile.
  *
  * `empty` answers every call at once: what is measured with it is the engine's own cost.
  */
@@ -75,8 +76,14 @@ static int plain_growing_to(void *self)
 /* Only ranges hold the reader's side here. */
 static int enter_alone(gm_map *m)
 {
-    int status = gm_enter_write(m);
+    int status = gm_guard_write(&m->among);
     return status == GM_E_READ_WRITE ? GM_E_ITERATE : status;
+}
+
+static int leave_alone(gm_map *m, int status)
+{
+    gm_unguard_write(&m->among);
+    return status;
 }
 
 static int alone_assign(void *self, const void *key, size_t len, int64_t elem)
@@ -84,9 +91,7 @@ static int alone_assign(void *self, const void *key, size_t len, int64_t elem)
     int status = enter_alone(self);
     if (status != GM_OK)
         return status;
-    status = plain_assign(self, key, len, elem);
-    gm_leave_write(self);
-    return status;
+    return leave_alone(self, plain_assign(self, key, len, elem));
 }
 
 static int alone_del(void *self, const void *key, size_t len)
@@ -94,9 +99,7 @@ static int alone_del(void *self, const void *key, size_t len)
     int status = enter_alone(self);
     if (status != GM_OK)
         return status;
-    status = plain_del(self, key, len);
-    gm_leave_write(self);
-    return status;
+    return leave_alone(self, plain_del(self, key, len));
 }
 
 static int alone_load_or_store(void *self, const void *key, size_t len, int64_t elem, int64_t *actual)
@@ -104,9 +107,7 @@ static int alone_load_or_store(void *self, const void *key, size_t len, int64_t 
     int status = enter_alone(self);
     if (status != GM_OK)
         return status;
-    status = plain_load_or_store(self, key, len, elem, actual);
-    gm_leave_write(self);
-    return status;
+    return leave_alone(self, plain_load_or_store(self, key, len, elem, actual));
 }
 
 static int alone_add(void *self, const void *key, size_t len, int64_t delta)
@@ -114,35 +115,46 @@ static int alone_add(void *self, const void *key, size_t len, int64_t delta)
     int status = enter_alone(self);
     if (status != GM_OK)
         return status;
-    status = plain_add(self, key, len, delta);
-    gm_leave_write(self);
-    return status;
+    return leave_alone(self, plain_add(self, key, len, delta));
 }
 
 static int beside_range(void *self, uint64_t limit, uint64_t *seen)
 {
+    gm_map *m = self;
     *seen = 0;
-    if (gm_enter_read(self) != GM_OK)
+    if (gm_guard_read(&m->among) != GM_OK)
         return GM_E_ITERATE;
-    int status = plain_range(self, limit, seen);
-    gm_leave_read(self);
+    int status = plain_range(m, limit, seen);
+    gm_unguard_read(&m->among);
     return status;
 }
 
 /* ------------------------------------------------------------------ the tables */
 
+static int plain_enter(void *self);
+static void plain_leave(void *self);
 static const gm_variant *plain_begin(void *self, const gm_usage_plan *plan);
 static void plain_end(void *self);
 
 const gm_variant gm_plain = {
-    plain_begin,         plain_end, plain_get, plain_assign, plain_del,
-    plain_load_or_store, plain_add, plain_len, plain_range,  plain_growing_to,
+    plain_enter, plain_leave,         plain_begin, plain_end, plain_get,   plain_assign,
+    plain_del,   plain_load_or_store, plain_add,   plain_len, plain_range, plain_growing_to,
 };
 
 static const gm_variant plain_shared = {
-    plain_begin,         plain_end, plain_get, alone_assign, alone_del,
-    alone_load_or_store, alone_add, plain_len, beside_range, plain_growing_to,
+    plain_enter, plain_leave,         plain_begin, plain_end, plain_get,    alone_assign,
+    alone_del,   alone_load_or_store, alone_add,   plain_len, beside_range, plain_growing_to,
 };
+
+static int plain_enter(void *self)
+{
+    return gm_enter_write(self);
+}
+
+static void plain_leave(void *self)
+{
+    gm_leave_write(self);
+}
 
 static const gm_variant *plain_begin(void *self, const gm_usage_plan *plan)
 {
@@ -158,6 +170,12 @@ static void plain_end(void *self)
     m->extra.defer_all = false;
     gm_map_probe(m, false);
     gm_collect_garbage(m, UINT32_MAX);
+}
+
+static int empty_enter(void *self)
+{
+    (void)self;
+    return GM_OK;
 }
 
 static const gm_variant *empty_begin(void *self, const gm_usage_plan *plan)
@@ -224,8 +242,8 @@ static int empty_growing_to(void *self)
 }
 
 const gm_variant gm_empty = {
-    empty_begin,         empty_end,    empty_get, empty_assign, empty_del,
-    empty_load_or_store, empty_assign, empty_len, empty_range,  empty_growing_to,
+    empty_enter, empty_end,           empty_begin,  empty_end, empty_get,   empty_assign,
+    empty_del,   empty_load_or_store, empty_assign, empty_len, empty_range, empty_growing_to,
 };
 
 const gm_variant *gm_variant_of(int id)

@@ -24,6 +24,9 @@ typedef struct gm_usage_plan {
 } gm_usage_plan;
 
 typedef struct gm_variant {
+    /* Around a whole run, filling included: keeps out whoever is not of it, or says by a status that somebody is in. */
+    int (*enter)(void *self);
+    void (*leave)(void *self);
     /* Between runs; begin says which table the run is to use. */
     const struct gm_variant *(*begin)(void *self, const gm_usage_plan *plan);
     void (*end)(void *self);

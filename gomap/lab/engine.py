@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from gomap._core import ffi, lib
-from gomap.errors import ARGUMENT, NOMEM, PIN, THREAD, BadValue, GomapError, OutOfMemory, misuse_sentences
+from gomap.errors import ARGUMENT, NOMEM, PIN, THREAD, BadValue, ConcurrentMisuse, GomapError, OutOfMemory, misuse_sentences
 from gomap.kinds import Strings
 from gomap.lab.histogram import Histogram
 from gomap.lab.keystreams import KeyStream
@@ -101,6 +101,8 @@ def _raise(status: int, w: Workload) -> None:
         raise EngineError("the system does not let a thread run on the CPU that it was given; nothing was measured")
     if status == ARGUMENT:
         raise BadValue("the core refused the workload")
+    if status in misuse_sentences():
+        raise ConcurrentMisuse(f"{misuse_sentences()[status]}: the map is in use; nothing was measured")
     if status < 0:
         raise EngineError(f"the core failed (status {status}); nothing was measured")
 

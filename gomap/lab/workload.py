@@ -99,6 +99,12 @@ def _whole(value: Any, name: str, least: int, most: int = LARGEST) -> int:
     return number
 
 
+def _different_keys(key: str) -> int:
+    """How many keys of a kind a workload can tell apart (gm_codec_most in csrc/lab/feed.c)."""
+    size = {"int32": 4, "uint32": 4}.get(key, int(key[5:]) if key.startswith("bytes") else 8)
+    return int(min(LARGEST, 2 ** (8 * size - 1)))
+
+
 def _checked_mix(mix: Any) -> Mapping[str, float]:
     if not isinstance(mix, Mapping) or not mix:
         raise BadValue(f"mix: percentages by operation expected, such as {{'get': 95, 'assign': 5}}, not {mix!r}")
@@ -143,8 +149,8 @@ class Group:
         new = {"assign_new", "get_miss"} & set(self.mix or ())
         if new and isinstance(self.keys, Trace):
             raise BadValue(f"{sorted(new)[0]} needs keys that a trace does not have; use a key stream")
-        if self.rate is not None and not 0 < _number(self.rate, "rate") <= 1e9:
-            raise BadValue(f"rate must be above 0 and at most 1e9 operations a second: {self.rate:g}")
+        if self.rate is not None and not 1e-9 <= _number(self.rate, "rate") <= 1e9:
+            raise BadValue(f"rate must be above 0 (from 1e-9) and at most 1e9 operations a second: {self.rate:g}")
         if self.arrivals not in ("fixed", "poisson"):
             raise BadValue(f"unknown arrivals {self.arrivals!r}, allowed: fixed, poisson")
         _whole(self.scan, "scan", 0)
@@ -284,6 +290,9 @@ class Workload:
         if key not in KEY_KINDS[:-1] and not (key != digits and digits.isdecimal() and 3 <= int(digits) <= 128):
             raise BadValue(f"key {key!r} is not for workloads, allowed: {', '.join(KEY_KINDS)} with N from 3 to 128")
         object.__setattr__(self, "key", key)
+        most = _different_keys(key)
+        if max(self.size, self.keyspace or 0) > most:
+            raise BadValue(f"{key} has {most:,} different keys for a workload: size {self.size:,}, keyspace {self.keyspace}")
         for g in self.groups:
             needy = sorted(_NEEDS_KEYS & g.operations)
             if needy and isinstance(g.keys, KeyStream) and not (self.keyspace or self.size):

@@ -207,6 +207,56 @@ static void has_no_thread(unsigned k)
     unmake(&s);
 }
 
+/* A trace of one operation for two threads that also fill in what they miss, and what calls from outside find meanwhile. */
+static void replays_a_short_trace(void)
+{
+    static const uint8_t op = GM_OP_GET;
+    static const int64_t key = 12345;
+    setup s;
+    make(&s, GM_MEM, 8, NULL);
+    gm_trace trace = {.ops = &op, .keys = &key, .n = 1, .fill = 1};
+    s.groups[1].trace = &trace;
+    s.c.ops = 0;
+    s.c.duration_ns = 20000000;
+    run(&s, GM_OK);
+    int64_t elem = 0;
+    expect(gm_map_get(s.m, &key, 8, &elem) == GM_OK);
+    unmake(&s);
+}
+
+static void *write_from_outside(void *arg)
+{
+    canceller *c = arg;
+    gm_map *m = (gm_map *)(uintptr_t)c->after_ns;
+    int64_t key = -77, elem = 1;
+    int status = GM_OK;
+    for (int i = 0; i < 1000000 && status == GM_OK; i++)
+        status = gm_map_assign(m, &key, 8, &elem, 8, NULL);
+    expect(status < 0);
+    gm_run_cancel(c->r);
+    return NULL;
+}
+
+static void keeps_others_out(void)
+{
+    setup s;
+    make(&s, GM_MEM, 8, NULL);
+    s.c.ops = 0;
+    s.c.duration_ns = UINT64_C(60000000000);
+    canceller c = {.after_ns = (uintptr_t)s.m};
+    pthread_t t;
+    expect(gm_run_new(&s.c, &c.r) == GM_OK);
+    pthread_create(&t, NULL, write_from_outside, &c);
+    int status;
+    do
+        status = gm_run_go(c.r); /* refused while the other one is just inside */
+    while (status == GM_E_WRITES);
+    expect(status == GM_OK);
+    pthread_join(t, NULL);
+    gm_run_free(c.r);
+    unmake(&s);
+}
+
 static void has_no_such_cpu(void)
 {
     static const int32_t nowhere[2] = {0, 1000};
@@ -264,6 +314,8 @@ int main(int argc, char **argv)
         for (unsigned k = 1; k <= 3; k++)
             has_no_thread(k);
     }
+    replays_a_short_trace();
+    keeps_others_out();
     has_no_such_cpu();
     has_no_memory();
     runs_out_of_memory();

@@ -53,6 +53,8 @@ BAD: list[tuple[dict[str, Any], dict[str, Any], str]] = [
     ({}, {"keyspace": 0}, "keyspace must be from 1"),
     ({}, {"key": "bytes2"}, "key 'bytes2' is not for workloads"),
     ({}, {"key": "bytes"}, "key 'bytes' is not for workloads"),
+    ({}, {"key": "bytes3", "size": 2**23 + 1}, "bytes3 has 8,388,608 different keys"),
+    ({}, {"key": "int32", "keyspace": 2**31 + 1}, "int32 has 2,147,483,648 different keys"),
     ({}, {"key": "int16"}, "key 'int16' is not for workloads"),
     ({}, {"hasher": "md5"}, "unknown hasher 'md5'"),
     ({}, {"sample": -1}, "sample must be from 0"),
