@@ -45,7 +45,7 @@ MUTANTS = [
     Mutant("kind of growth with count", HMAP, "!overLoadFactor(gm_load_rlx(&m->h.count) + 1, B)", "!overLoadFactor(gm_load_rlx(&m->h.count), B)"),
     Mutant("overflow limit: > instead of >=", HMAP_H, "noverflow >= (uint32_t)1", "noverflow > (uint32_t)1"),
     Mutant("no same-size growth", HMAP_H, "return noverflow >= (uint32_t)1 << (B > 15 ? 15 : B);", "return noverflow > 65000 + B;"),
-    Mutant("one evacuation per write", HMAP, "    status = m->path->evacuate(m, next);", "    status = GM_OK;"),
+    Mutant("one evacuation per write", HMAP, "            status = m->path->evacuate(m, next);", "            status = GM_OK;"),
     Mutant("delete does no growth work", PATH, "if (gm_unlikely(growing(m)) && gm_growWork(m, bucket) != GM_OK)\n        return GM_E_NOMEM;\n    unsigned cell;", "unsigned cell;"),
     Mutant("delete on an empty map does growth work", PATH, "PATH_FN inline int P(delete_key)(gm_map *m, K(t) k, void *old_elem)\n{\n    if (gm_load_rlx(&m->h.count) == 0)", "PATH_FN inline int P(delete_key)(gm_map *m, K(t) k, void *old_elem)\n{\n    if (!gm_load_rlx(&m->h.buckets))"),
     Mutant("reads ignore the old buckets", PATH, "if (!evacuated(oldb))\n            b = oldb;", "(void)oldb;"),

@@ -31,13 +31,14 @@ def test_the_first_command_replays_the_shipped_trace(
     monkeypatch.chdir(ROOT)
     assert main(command) == 0
     out = capsys.readouterr().out
-    shown = [line.split()[:3] for line in README.splitlines() if re.match(r"  [0-9,]+ +[0-9,]+ +\d+ -> \d+", line)]
-    assert len(shown) == 2
-    for start in shown:
-        assert any(line.split()[:3] == start for line in out.splitlines())
-    for kind in ("get     46,974", "assign  66,898"):
-        assert kind in README
-        assert kind in out
+    growths = re.findall(r"ms +([0-9,]+  +\d+ -> \d+  \w+) ", README)
+    causes = re.findall(r"^  ([a-z ]+?)  +[0-9.]+ [mµn]?s  ", README, re.M)
+    assert growths
+    assert {"array allocation", "evacuation", "second evacuation", "rest"} <= set(causes)
+    assert all(row in out for row in growths)
+    assert all(re.search(rf"^  {cause}  ", out, re.M) for cause in causes)
+    assert main([*command, "--hint", "40000"]) == 0
+    assert "evacuation" not in capsys.readouterr().out
 
 
 def test_the_check_runs_the_readme_s_test_command() -> None:
@@ -45,6 +46,11 @@ def test_the_check_runs_the_readme_s_test_command() -> None:
     ci = (ROOT / ".ci" / "run").read_text()
     assert install.replace("pip install", "pip install -q") in ci
     assert f"{test} 2>&1" in ci
+
+
+def test_pictures_are_there() -> None:
+    for path in re.findall(r"!\[.*\]\((.*)\)", README):
+        assert (ROOT / path).stat().st_size > 10_000
 
 
 def test_figures_of_the_vectors_are_right(capsys: pytest.CaptureFixture[str]) -> None:

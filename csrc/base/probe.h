@@ -2,9 +2,9 @@
  *
  * While an operation is timed, its thread has a `gm_probe`. Code that does something worth a name says so:
  *
- *     int before = gm_span_enter(GM_CAUSE_EVACUATION);
+ *     gm_span span = gm_span_enter(GM_CAUSE_EVACUATION);
  *     ...
- *     gm_span_leave(before);
+ *     gm_span_leave(span);
  *
  * and the ticks in between are charged to that cause. Spans nest; time is charged to the innermost only, so the causes of an
  * operation add up to its time exactly, and what no span claims is `rest`.
@@ -47,46 +47,51 @@ static inline void gm_probe_charge(gm_probe *p, uint64_t now)
 /* An operation begins: nothing is charged yet. */
 static inline void gm_probe_begin(gm_probe *p, uint64_t now)
 {
-    if (p->touched)
-        memset(p->ticks, 0, sizeof p->ticks);
+    for (uint32_t touched = p->touched; touched; touched &= touched - 1)
+        p->ticks[__builtin_ctz(touched)] = 0;
     p->ticks[GM_CAUSE_REST] = 0;
     p->touched = 0;
     p->cause = GM_CAUSE_REST;
     p->since = now;
 }
 
-/* Changes the present cause and returns the one before. */
-static inline int gm_span_enter(int cause)
+/* A piece of an operation that is charged to a cause; what was being charged before goes on afterwards. */
+typedef struct gm_span {
+    gm_probe *probe; /* NULL: nobody measures */
+    int before;
+} gm_span;
+
+/* Ends what is being charged and begins to charge `cause`. */
+static inline void gm_span_switch(gm_span s, int cause)
 {
-    gm_probe *p = gm_probe_now;
-    if (!p)
-        return GM_CAUSE_REST;
-    int before = p->cause;
-    gm_probe_charge(p, gm_tick_start(p->hardware));
-    p->cause = cause;
-    p->touched |= 1u << cause;
-    return before;
+    if (!s.probe)
+        return;
+    gm_probe_charge(s.probe, gm_tick_start(s.probe->hardware));
+    s.probe->cause = cause;
+    s.probe->touched |= 1u << cause;
 }
 
-static inline void gm_span_leave(int before)
+static inline gm_span gm_span_enter(int cause)
 {
-    gm_probe *p = gm_probe_now;
-    if (!p)
+    gm_span s = {gm_probe_now, GM_CAUSE_REST};
+    if (s.probe)
+        s.before = s.probe->cause;
+    gm_span_switch(s, cause);
+    return s;
+}
+
+static inline void gm_span_leave(gm_span s)
+{
+    if (!s.probe)
         return;
-    gm_probe_charge(p, gm_tick_start(p->hardware));
-    p->cause = before;
+    gm_probe_charge(s.probe, gm_tick_start(s.probe->hardware));
+    s.probe->cause = s.before;
 }
 
 /* For code that is compiled twice: nothing at all where `on` is 0. */
-static inline int gm_span_enter_if(int on, int cause)
+static inline gm_span gm_span_enter_if(int on, int cause)
 {
-    return on ? gm_span_enter(cause) : GM_CAUSE_REST;
-}
-
-static inline void gm_span_leave_if(int on, int before)
-{
-    if (on)
-        gm_span_leave(before);
+    return on ? gm_span_enter(cause) : (gm_span){NULL, GM_CAUSE_REST};
 }
 
 #endif

@@ -122,6 +122,13 @@ static inline void gm_recorder_tick(gm_recorder *r, uint64_t end, uint64_t laten
     s->counts[gm_coarse_index(latency_ns, gm_coarse_bits)]++;
 }
 
+static inline void gm_recorder_charge(gm_row *row, const gm_probe *p)
+{
+    row->own[GM_CAUSE_REST] += p->ticks[GM_CAUSE_REST];
+    for (uint32_t touched = p->touched; touched; touched &= touched - 1)
+        row->own[__builtin_ctz(touched)] += p->ticks[__builtin_ctz(touched)];
+}
+
 /* One timed operation. p: its probe, finished; or NULL. The short way is that of most operations. */
 static inline void gm_recorder_add(gm_recorder *r, gm_sample s, gm_probe *p, const gm_variant *v, void *self)
 {
@@ -133,10 +140,10 @@ static inline void gm_recorder_add(gm_recorder *r, gm_sample s, gm_probe *p, con
     gm_hist_count(r->latency[s.op], gm_hist_half_bits_3, latency_ns);
     gm_recorder_tick(r, s.end, latency_ns);
     bool slow = latency_ns > r->slowest.floor_ns || ticks > r->fault_ticks;
-    if (gm_unlikely(slow || (p && (p->touched || r->plan.paced))))
+    if (gm_unlikely(slow || (p && r->plan.paced)))
         gm_recorder_add_in_full(r, s, p, latency_ns, v, self);
     else if (p)
-        r->rows[s.op][gm_coarse_index(latency_ns, gm_row_bits)].own[GM_CAUSE_REST] += p->ticks[GM_CAUSE_REST];
+        gm_recorder_charge(&r->rows[s.op][gm_coarse_index(latency_ns, gm_row_bits)], p);
 }
 
 #endif

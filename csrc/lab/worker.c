@@ -126,9 +126,10 @@ static unsigned run_alike(gm_worker *w, const gm_request *r, unsigned n, int pha
 /* Each of these returns how many of the n requests it did before it was told otherwise. */
 static unsigned run_untimed(gm_worker *w, unsigned n, int phase)
 {
+    const gm_request *r = w->feed.requests + w->next;
     unsigned i = 0;
     for (unsigned did = 1; i < n && did > 0; i += did)
-        did = run_alike(w, &w->feed.requests[w->next + i], n - i, phase);
+        did = run_alike(w, r + i, n - i, phase);
     return i;
 }
 
@@ -136,9 +137,10 @@ static unsigned run_closed(gm_worker *w, unsigned n, int phase)
 {
     if (w->until_timed == 0 && !gm_trace_fills(w->feed.g->trace))
         return run_untimed(w, n, phase);
+    const gm_request *r = w->feed.requests + w->next;
     unsigned i = 0;
     for (; i < n && !told_otherwise(w, phase); i++)
-        perform(w, &w->feed.requests[w->next + i], NULL);
+        perform(w, r + i, NULL);
     return i;
 }
 

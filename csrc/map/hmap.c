@@ -93,9 +93,9 @@ static bmap *makeBucketArray(gm_map *m, uint8_t B, uint64_t *length)
     if (size == 0 || size > SIZE_MAX / 2)
         return NULL;
     uint64_t start = m->event_kinds ? m->clock.now_ns(m->clock.ctx) : 0;
-    int before = gm_span_enter(GM_CAUSE_ARRAY_ALLOCATION);
+    gm_span span = gm_span_enter(GM_CAUSE_ARRAY_ALLOCATION);
     bmap *buckets = gm_mem_new(m, (size_t)size);
-    gm_span_leave(before);
+    gm_span_leave(span);
     if (buckets && m->event_kinds)
         gm_event_push(m, GM_EV_ARRAY_ALLOC, size, m->clock.now_ns(m->clock.ctx) - start, B, B);
     return buckets;
@@ -223,17 +223,15 @@ int gm_hashGrow(gm_map *m)
 /* The growth work of one write: the old bucket it lands in, then the next one in line unless the mark is held (W6). */
 int gm_growWork(gm_map *m, uint64_t bucket)
 {
-    int before = gm_span_enter(GM_CAUSE_EVACUATION);
+    gm_span span = gm_span_enter(GM_CAUSE_EVACUATION);
     int status = m->path->evacuate(m, bucket & (noldbuckets(m) - 1));
-    gm_span_leave(before);
-    if (status != GM_OK || !growing(m))
-        return status;
-    uint64_t next = gm_load_rlx(&m->h.nevacuate);
-    if (next >= m->extra.freeze_at)
-        return GM_OK;
-    before = gm_span_enter(GM_CAUSE_SECOND_EVACUATION);
-    status = m->path->evacuate(m, next);
-    gm_span_leave(before);
+    if (status == GM_OK && growing(m)) {
+        uint64_t next = gm_load_rlx(&m->h.nevacuate);
+        gm_span_switch(span, GM_CAUSE_SECOND_EVACUATION);
+        if (next < m->extra.freeze_at)
+            status = m->path->evacuate(m, next);
+    }
+    gm_span_leave(span);
     return status;
 }
 
@@ -244,9 +242,9 @@ static void end_growth(gm_map *m)
     gm_store_rel(&m->h.oldbuckets, NULL);                        /* readers turn to `buckets`, complete by now */
     gm_store_rel(&m->h.flags, (uint8_t)(flags & ~sameSizeGrow)); /* pairs with find's acquire */
     m->extra.freeze_at = m->extra.freeze_next;
-    int before = gm_span_enter(GM_CAUSE_RECLAMATION);
+    gm_span span = gm_span_enter(GM_CAUSE_RECLAMATION);
     gm_retire(m, old);
-    gm_span_leave(before);
+    gm_span_leave(span);
     gm_event_push(m, GM_EV_GROW_END, gm_load_rlx(&m->h.count), 0, (uint8_t)(flags & sameSizeGrow ? B : B - 1), B);
 }
 

@@ -29,21 +29,15 @@
  */
 
 /* The time spent beyond a chain's first bucket is the overflow walk: entered at the second, left once at the end. */
-PATH_FN inline bmap *P(next_bucket)(const gm_map *m, bmap *b, int *walk)
+PATH_FN inline bmap *P(next_bucket)(const gm_map *m, bmap *b, gm_span *walk)
 {
     b = overflow(m, b);
-    if (PATH_PROBED && b && *walk < 0)
+    if (PATH_PROBED && b && !walk->probe)
         *walk = gm_span_enter(GM_CAUSE_OVERFLOW_WALK);
     return b;
 }
 
-PATH_FN inline void P(end_walk)(int walk)
-{
-    if (PATH_PROBED && walk >= 0)
-        gm_span_leave(walk);
-}
-
-PATH_FN inline bmap *P(search_chain)(const gm_map *m, bmap *b, K(t) k, uint8_t top, unsigned *cell, int *walk)
+PATH_FN inline bmap *P(search_chain)(const gm_map *m, bmap *b, K(t) k, uint8_t top, unsigned *cell, gm_span *walk)
 {
     for (; b; b = P(next_bucket)(m, b, walk)) {
         uint64_t tops = tophash8(b);
@@ -63,9 +57,9 @@ PATH_FN inline bmap *P(search_chain)(const gm_map *m, bmap *b, K(t) k, uint8_t t
 /* The cell of the chain starting at b that holds k: its bucket, or NULL. */
 PATH_FN inline bmap *P(search)(const gm_map *m, bmap *b, K(t) k, uint8_t top, unsigned *cell)
 {
-    int walk = -1;
+    gm_span walk = {NULL, GM_CAUSE_REST};
     b = P(search_chain)(m, b, k, top, cell, &walk);
-    P(end_walk)(walk);
+    gm_span_leave(walk);
     return b;
 }
 
@@ -111,7 +105,7 @@ typedef struct P(place) {
     unsigned hit_cell, free_cell;
 } P(place);
 
-PATH_FN inline P(place) P(search_place_chain)(const gm_map *m, bmap *b, K(t) k, uint8_t top, int *walk)
+PATH_FN inline P(place) P(search_place_chain)(const gm_map *m, bmap *b, K(t) k, uint8_t top, gm_span *walk)
 {
     P(place) at = {0};
     for (; b; at.last = b, b = P(next_bucket)(m, b, walk)) {
@@ -136,9 +130,9 @@ PATH_FN inline P(place) P(search_place_chain)(const gm_map *m, bmap *b, K(t) k, 
 
 PATH_FN inline P(place) P(search_place)(const gm_map *m, bmap *b, K(t) k, uint8_t top)
 {
-    int walk = -1;
+    gm_span walk = {NULL, GM_CAUSE_REST};
     P(place) at = P(search_place_chain)(m, b, k, top, &walk);
-    P(end_walk)(walk);
+    gm_span_leave(walk);
     return at;
 }
 
@@ -160,9 +154,9 @@ PATH_FN inline int P(obtain)(gm_map *m, K(t) k, bool bucket, const void *elem, s
 PATH_FN inline int P(insert)(gm_map *m, K(t) k, uint8_t top, P(place) at, const void *elem, size_t elem_len)
 {
     void *key_block, *elem_block;
-    int probed = PATH_PROBED && (!at.free || m->t.bucket_pointers), before = gm_span_enter_if(probed, GM_CAUSE_ALLOCATION);
+    gm_span span = gm_span_enter_if(PATH_PROBED && (!at.free || m->t.bucket_pointers), GM_CAUSE_ALLOCATION);
     int status = P(obtain)(m, k, !at.free, elem, elem_len, &key_block, &elem_block);
-    gm_span_leave_if(probed, before);
+    gm_span_leave(span);
     if (status != GM_OK)
         return status;
     if (gm_unlikely(!at.free)) {
@@ -204,9 +198,9 @@ PATH_FN inline int P(put)(gm_map *m, K(t) k, uint64_t hash, const void *elem, si
 PATH_FN inline int P(end_write)(gm_map *m, int status)
 {
     if (gm_unlikely(gm_pending(m))) {
-        int before = gm_span_enter_if(PATH_PROBED, GM_CAUSE_RECLAMATION);
+        gm_span span = gm_span_enter_if(PATH_PROBED, GM_CAUSE_RECLAMATION);
         gm_collect_garbage(m, 4);
-        gm_span_leave_if(PATH_PROBED, before);
+        gm_span_leave(span);
     }
     uint8_t flags = gm_load_rlx(&m->h.flags);
     if (gm_unlikely(!(flags & hashWriting)))
@@ -337,9 +331,9 @@ PATH_FN int P(evacuate)(gm_map *m, uint64_t oldbucket)
         uint64_t more = 0;
         for (bmap *b = overflow(m, first); b; b = overflow(m, b))
             more++;
-        int before = gm_span_enter_if(PATH_PROBED && more > 0, GM_CAUSE_ALLOCATION);
+        gm_span span = gm_span_enter_if(PATH_PROBED && more > 0, GM_CAUSE_ALLOCATION);
         int status = gm_unlikely(more > 0) ? gm_ensure_overflow(m, more) : GM_OK;
-        gm_span_leave_if(PATH_PROBED && more > 0, before);
+        gm_span_leave(span);
         if (status != GM_OK)
             return status;
         P(move_chain)(m, first, oldbucket, newbit);

@@ -240,7 +240,7 @@ class Workload:
     hasher: str = "aes"
     sample: int = 1
     attribution: bool = True
-    slow_us: float = 10.0
+    slow_us: float = 1.0
     slowest: int = 1000
     oversubscribe: bool = False
 
