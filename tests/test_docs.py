@@ -34,9 +34,16 @@ def test_the_first_command_replays_the_shipped_trace(
     growths = re.findall(r"ms +([0-9,]+  +\d+ -> \d+  \w+) ", README)
     causes = re.findall(r"^  ([a-z ]+?)  +[0-9.]+ [mµn]?s  ", README, re.M)
     assert growths
-    assert {"array allocation", "evacuation", "second evacuation", "rest"} <= set(causes)
-    assert all(row in out for row in growths)
-    assert all(re.search(rf"^  {cause}  ", out, re.M) for cause in causes)
+    told = [line.split() for line in out.splitlines()]
+    assert all(any(row.split() == line[2:7] for line in told) for row in growths)
+    always = {
+        "array allocation",
+        "evacuation",
+        "second evacuation",
+        "rest",
+    }  # preempted: only where somebody else wants the CPU
+    assert always <= set(causes)
+    assert all(re.search(rf"^  {cause}  ", out, re.M) for cause in always)
     assert main([*command, "--hint", "40000"]) == 0
     assert "evacuation" not in capsys.readouterr().out
 

@@ -441,7 +441,7 @@ def only(before: int) -> bool:
 
 
 def raise_after(seconds: float) -> threading.Timer:
-    timer = threading.Timer(seconds, signal.raise_signal, (signal.SIGINT,))
+    timer = threading.Timer(seconds, os.kill, (os.getpid(), signal.SIGINT))
     timer.start()
     return timer
 
