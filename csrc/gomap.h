@@ -247,6 +247,68 @@ double gm_hist_mean(const gm_hist *h);
 uint64_t gm_hist_percentile(const gm_hist *h, double percent);
 size_t gm_hist_counts(const gm_hist *h, uint64_t *values, uint64_t *counts, size_t cap); /* non-empty buckets, ascending */
 
+/* csrc/sync, sync/variants.c: map designs under one table. See map/variant.h. */
+enum gm_variant_id {
+    GM_VARIANT_EMPTY = 0, /* does nothing: what the engine itself costs */
+    GM_VARIANT_PLAIN = 1,
+    GM_VARIANT_MUTEX = 2,
+    GM_VARIANT_RWMUTEX = 3,
+    GM_VARIANT_GROWLOCK = 4,
+    GM_VARIANT_SHARDED = 5,
+    GM_VARIANT_SYNCMAP = 6,
+    GM_VARIANT_HASHTRIE = 7,
+    GM_VARIANT_LOCKFREE = 8,
+    GM_VARIANTS = 9
+};
+
+typedef struct gm_guard_config {
+    uint32_t shards; /* sharded: a power of two */
+    int padded;      /* hot words on cache lines of their own */
+} gm_guard_config;
+
+/* Counters since the map was made; those that a design does not have are 0. Times in nanoseconds. */
+typedef struct gm_stats {
+    uint64_t entries, bytes;
+    uint64_t locks, contended, spins, handoffs, wait_ns, longest_wait_ns; /* of writers and of readers that take a lock */
+    uint64_t retries;                                                     /* of readers that take none */
+    uint64_t growths, shrinks, evacuated;
+    uint64_t promotions, misses; /* syncmap */
+    uint64_t retired, freed;     /* blocks given to and freed by epochs */
+} gm_stats;
+
+/* sync/cmap.c: a map of any of these designs, for many threads. Keys and elems as for gm_map_*; elem kinds GM_MEM, GM_FLOAT64,
+ * GM_REF. `old` and `actual` are room for an elem. Every function may be called from any thread at any time but new and free.
+ */
+typedef struct gm_cmap gm_cmap;
+int gm_cmap_new(int variant, const gm_config *c, const gm_guard_config *g, gm_cmap **out);
+void gm_cmap_free(gm_cmap *c);
+void *gm_cmap_target(gm_cmap *c);
+int gm_cmap_get(gm_cmap *c, const void *key, size_t len, void *elem);
+int gm_cmap_assign(gm_cmap *c, const void *key, size_t len, const void *elem, void *old);
+int gm_cmap_delete(gm_cmap *c, const void *key, size_t len, void *old);
+int gm_cmap_load_or_store(gm_cmap *c, const void *key, size_t len, const void *elem, void *actual);
+int gm_cmap_compare_and_swap(gm_cmap *c, const void *key, size_t len, const void *expected,
+                             const void *elem); /* NULL: delete */
+int gm_cmap_add(gm_cmap *c, const void *key, size_t len, int64_t delta, int64_t *sum);
+int gm_cmap_len(gm_cmap *c, uint64_t *n);
+int gm_cmap_clear(gm_cmap *c);
+int gm_cmap_check(gm_cmap *c, gm_broken *broken); /* nobody else is inside */
+void gm_cmap_stats(gm_cmap *c, gm_stats *out);
+gm_map *gm_cmap_part(gm_cmap *c, unsigned i); /* the i-th gm_map that it is made of, or NULL */
+int gm_cmap_get_many(gm_cmap *c, const void *keys, const int64_t *offsets, size_t n, void *elems, uint8_t *found, size_t *done);
+int gm_cmap_assign_many(gm_cmap *c, const void *keys, const int64_t *offsets, size_t n, const void *elems, uint64_t *old_refs,
+                        size_t *done);
+int gm_cmap_delete_many(gm_cmap *c, const void *keys, const int64_t *offsets, size_t n, uint64_t *old_refs, size_t *done);
+/* All entries as a range sees them (map/variant.h): key bytes with n + 1 offsets, elems side by side. */
+typedef struct gm_snapshot {
+    uint64_t n;
+    unsigned char *keys, *elems;
+    int64_t *offsets;
+    uint64_t key_room, elem_room, offset_room; /* bytes */
+} gm_snapshot;
+int gm_cmap_snapshot(gm_cmap *c, gm_snapshot *out); /* zeroed before; to be freed whatever it returns */
+void gm_snapshot_free(gm_snapshot *s);
+
 /* lab/ops.c: what an operation of the laboratory does to a map. */
 enum gm_op {
     GM_OP_GET = 0, /* in a trace with fill, a miss is followed by an assign (counted as GM_OP_FILL) */
@@ -361,8 +423,11 @@ typedef struct gm_group {
 typedef struct gm_run_config {
     const gm_group *groups;
     uint32_t ngroups;
-    int variant;              /* enum gm_variant_id */
-    void *target;             /* what that variant operates on: a gm_map * */
+    int variant;       /* enum gm_variant_id, or */
+    const void *table; /* a foreign design's const gm_variant * (map/variant.h) */
+    void *target;      /* what it operates on: a gm_map *, or gm_cmap_target's; elems are int64 */
+    int key_kind;      /* of the target: enum gm_kind */
+    size_t key_size;
     uint64_t size;            /* keys 0 .. size-1 are put into it first */
     uint64_t keyspace;        /* streams draw from keys 0 .. keyspace-1 */
     uint64_t ops, warmup_ops; /* of all threads together, or */
@@ -377,12 +442,6 @@ typedef struct gm_run_config {
     const gm_alloc *alloc;     /* NULL: the C library's */
     const gm_spawner *spawner; /* NULL: POSIX threads */
 } gm_run_config;
-
-enum gm_variant_id {
-    GM_VARIANT_EMPTY = 0, /* does nothing: what the engine itself costs */
-    GM_VARIANT_PLAIN = 1,
-    GM_VARIANTS = 2
-};
 
 typedef struct gm_run_totals {
     uint64_t done[12], hits[12]; /* by enum gm_op; hits: found their key */

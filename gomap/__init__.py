@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from gomap.concurrent import GrowLockMap, MutexMap, RWMutexMap, ShardedMap
 from gomap.errors import (
     BadValue,
     ConcurrentMisuse,
@@ -25,14 +26,18 @@ __all__ = [
     "ConcurrentMisuse",
     "Event",
     "GomapError",
+    "GrowLockMap",
     "Header",
     "InvariantError",
     "Map",
     "MapIterator",
     "MissingKey",
     "MissingTool",
+    "MutexMap",
     "OutOfMemory",
     "OutOfRange",
+    "RWMutexMap",
+    "ShardedMap",
     "Strings",
     "TraceError",
     "WrongType",

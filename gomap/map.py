@@ -188,6 +188,13 @@ class Map(MutableMapping[Any, Any]):
         ensure(status)
         self._handle = ffi.gc(handle[0], lib.gm_map_free)
 
+    @classmethod
+    def _borrowed(cls, handle: Any, owner: Any) -> Map:
+        """A window on a map of the core's that belongs to `owner`: for header, events, digest and check."""
+        m = cls.__new__(cls)
+        m._handle, m._keep = handle, {"owner": owner}
+        return m
+
     # ------------------------------------------------------------------ one key
 
     def __len__(self) -> int:

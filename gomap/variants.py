@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gomap._core import lib
+from gomap.concurrent import GrowLockMap, MutexMap, RWMutexMap, ShardedMap
 from gomap.errors import BadValue
 from gomap.map import Map
 
@@ -40,6 +41,42 @@ VARIANTS: dict[str, Variant] = {
             consistency="one writer or many readers; an overlap is detected, counted by the engine and refused elsewhere",
             progress="nobody waits; a write does the growth work of two buckets at most, and allocates when a growth starts",
             core_id=lib.GM_VARIANT_PLAIN,
+        ),
+        Variant(
+            name="mutex",
+            cls=MutexMap,
+            summary="Go's map behind a sync.Mutex",
+            go="map[K]V with sync.Mutex",
+            consistency="linearizable; an iteration sees one instant",
+            progress="everybody waits for whoever is inside; a waiter of more than 1 ms is next",
+            core_id=lib.GM_VARIANT_MUTEX,
+        ),
+        Variant(
+            name="rwmutex",
+            cls=RWMutexMap,
+            summary="Go's map behind a sync.RWMutex",
+            go="map[K]V with sync.RWMutex",
+            consistency="linearizable; an iteration sees one instant",
+            progress="readers overlap; a reader waits for a writer that is inside or waiting",
+            core_id=lib.GM_VARIANT_RWMUTEX,
+        ),
+        Variant(
+            name="growlock",
+            cls=GrowLockMap,
+            summary="the article's hypothesis: growth holds one lock that readers wait for",
+            go="none: no Go map does this",
+            consistency="linearizable; an iteration sees one instant",
+            progress="as rwmutex, and readers wait for whole growths",
+            core_id=lib.GM_VARIANT_GROWLOCK,
+        ),
+        Variant(
+            name="sharded",
+            cls=ShardedMap,
+            summary="n of Go's maps, each behind a sync.RWMutex, chosen by a hash",
+            go="[n]struct{ sync.RWMutex; m map[K]V }",
+            consistency="linearizable for one key; an iteration sees one instant of each shard",
+            progress="as rwmutex, within a shard",
+            core_id=lib.GM_VARIANT_SHARDED,
         ),
     )
 }

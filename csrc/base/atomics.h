@@ -28,8 +28,11 @@
 #define gm_add_rlx(p, v) atomic_fetch_add_explicit(p, v, memory_order_relaxed)
 #define gm_sub_rlx(p, v) atomic_fetch_sub_explicit(p, v, memory_order_relaxed)
 #define gm_sub_acq_rel(p, v) atomic_fetch_sub_explicit(p, v, memory_order_acq_rel)
+#define gm_add_acq_rel(p, v) atomic_fetch_add_explicit(p, v, memory_order_acq_rel)
 #define gm_and_rel(p, v) atomic_fetch_and_explicit(p, v, memory_order_release)
 #define gm_swap_acq(p, v) atomic_exchange_explicit(p, v, memory_order_acquire)
+#define gm_cas_rlx(p, expected, v)                                                                                             \
+    atomic_compare_exchange_strong_explicit(p, expected, v, memory_order_relaxed, memory_order_relaxed)
 #define gm_cas_acq(p, expected, v)                                                                                             \
     atomic_compare_exchange_strong_explicit(p, expected, v, memory_order_acquire, memory_order_relaxed)
 

@@ -24,6 +24,7 @@
 #include "base/alloc.h"
 #include "lab/worker.h"
 #include "map/hmap.h"
+#include "sync/sync.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -36,6 +37,7 @@ struct gm_run {
     gm_alloc alloc;
     gm_spawner spawner;
     gm_codec codec;
+    const gm_variant *base; /* the target's table; a run may be told to use another */
     uint32_t threads;
     gm_worker **workers;
     gm_thread *handles;
@@ -223,7 +225,6 @@ static int make_shared(gm_run *r)
 static bool sound(gm_run *r)
 {
     const gm_run_config *c = &r->c;
-    const gm_map *m = c->target;
     uint64_t threads = 0;
     for (uint32_t i = 0; i < c->ngroups; i++) {
         threads += c->groups[i].threads;
@@ -231,9 +232,9 @@ static bool sound(gm_run *r)
             return false;
     }
     r->threads = (uint32_t)threads;
-    return threads > 0 && threads <= MOST_THREADS && gm_variant_of(c->variant) && m && m->t.elem_kind == GM_MEM &&
-           m->t.elem_size == 8 && gm_codec_of(&r->codec, m->t.key_kind, m->t.key_size) && !c->ops != !c->duration_ns &&
-           c->size <= gm_codec_most(&r->codec) && c->keyspace <= gm_codec_most(&r->codec);
+    r->base = c->table ? c->table : gm_variant_of(c->variant);
+    return threads > 0 && threads <= MOST_THREADS && r->base && c->target && gm_codec_of(&r->codec, c->key_kind, c->key_size) &&
+           !c->ops != !c->duration_ns && c->size <= gm_codec_most(&r->codec) && c->keyspace <= gm_codec_most(&r->codec);
 }
 
 static int make(gm_run *r)
@@ -301,14 +302,14 @@ static bool stops_at(gm_run *r, uint64_t i)
 
 static int put_keys(gm_run *r, const uint64_t *order)
 {
-    const gm_variant *v = gm_variant_of(r->c.variant);
     unsigned char key[gm_key_bytes];
     for (uint64_t i = 0; i < r->c.size; i++) {
         if (stops_at(r, i))
             return GM_OK;
         gm_store_rlx(&r->filled, i + 1);
         gm_codec_write(&r->codec, order[i], false, key);
-        int status = v->assign(r->c.target, key, r->codec.size, (int64_t)order[i]);
+        int64_t elem = (int64_t)order[i];
+        int status = r->base->assign(r->c.target, key, r->codec.size, &elem, NULL);
         if (status < 0)
             return status;
     }
@@ -429,7 +430,7 @@ static int drive(gm_run *r)
 {
     int status = GM_OK;
     gm_usage_plan plan = usage_plan(r);
-    const gm_variant *base = gm_variant_of(r->c.variant);
+    const gm_variant *base = r->base;
     r->shared->v = base->begin(r->c.target, &plan);
     uint32_t n = 0;
     for (; n < r->threads && status == GM_OK; n += status == GM_OK)
@@ -447,7 +448,7 @@ static int drive(gm_run *r)
 
 int gm_run_go(gm_run *r)
 {
-    const gm_variant *base = gm_variant_of(r->c.variant);
+    const gm_variant *base = r->base;
     int status = base->enter(r->c.target);
     if (status != GM_OK)
         return status;

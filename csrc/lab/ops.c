@@ -14,18 +14,18 @@ static int op_get(const gm_variant *v, void *self, const gm_request *r, int64_t 
 static int op_assign(const gm_variant *v, void *self, const gm_request *r, int64_t *out)
 {
     (void)out;
-    return v->assign(self, r->key, r->len, r->value);
+    return v->assign(self, r->key, r->len, &r->value, NULL);
 }
 
 static int op_delete(const gm_variant *v, void *self, const gm_request *r, int64_t *out)
 {
     (void)out;
-    return v->del(self, r->key, r->len);
+    return v->del(self, r->key, r->len, NULL);
 }
 
 static int op_load_or_store(const gm_variant *v, void *self, const gm_request *r, int64_t *out)
 {
-    return v->load_or_store(self, r->key, r->len, r->value, out);
+    return v->load_or_store(self, r->key, r->len, &r->value, out);
 }
 
 static int op_replace(const gm_variant *v, void *self, const gm_request *r, int64_t *out)
@@ -42,15 +42,14 @@ static int op_incr(const gm_variant *v, void *self, const gm_request *r, int64_t
     int status = op_get(v, self, r, out);
     if (status != GM_OK)
         return status;
-    status = v->add(self, r->key, r->len, r->value);
+    status = v->add(self, r->key, r->len, r->value, out);
     return status < 0 ? status : GM_OK;
 }
 
 static int op_iterate(const gm_variant *v, void *self, const gm_request *r, int64_t *out)
 {
-    uint64_t seen;
     (void)out;
-    return v->range(self, (uint64_t)r->value, &seen);
+    return v->range(self, (uint64_t)r->value, NULL, NULL);
 }
 
 static int op_len(const gm_variant *v, void *self, const gm_request *r, int64_t *out)
@@ -63,8 +62,7 @@ static int op_len(const gm_variant *v, void *self, const gm_request *r, int64_t 
 
 static int op_add(const gm_variant *v, void *self, const gm_request *r, int64_t *out)
 {
-    (void)out;
-    return v->add(self, r->key, r->len, r->value);
+    return v->add(self, r->key, r->len, r->value, out);
 }
 
 const gm_operation gm_operations[GM_OPS] = {

@@ -56,6 +56,7 @@
 #include "base/rng.h"
 #include "gomap.h"
 #include "map/hash.h"
+#include "map/variant.h"
 
 enum {
     bucketCnt = 8,
@@ -186,7 +187,8 @@ void gm_settle_emptyRest(gm_map *m, bmap *first, bmap *b, unsigned cell);
 void gm_reset_hash0(gm_map *m);
 void gm_clear(gm_map *m);
 void gm_map_probe(gm_map *m, bool on);
-int gm_range(gm_map *m, uint64_t limit, uint64_t *seen);                           /* iterator.c; contents of up to 256 bytes */
+/* iterator.c: up to `limit` entries from a random start (map/variant.h); visit NULL: only walks. Unguarded. */
+int gm_range(gm_map *m, uint64_t limit, gm_visit visit, void *ctx);
 void gm_collect(gm_map *m, void *keys, int64_t *offsets, void *elems, uint64_t n); /* inspect.c */
 void gm_event_push(gm_map *m, int kind, uint64_t n, uint64_t took_ns, uint8_t from_B, uint8_t to_B);
 extern const gm_path *const gm_paths[2][4][2]; /* [with spans][path][compiled for AES-NI], paths.c */

@@ -27,7 +27,7 @@
 
 #define noCheck UINT64_MAX
 
-enum { maxRangeBytes = 256 }; /* contents that gm_range has room for */
+enum { smallRange = 256 }; /* larger contents take memory of their own in gm_range */
 
 typedef struct hiter {
     bmap *buckets; /* the array at the start */
@@ -232,20 +232,37 @@ static int begin(gm_iter *it, int64_t start, int offset, void *key, void *elem)
     return mapiternext(m, &it->it, key, elem);
 }
 
-/* A range from a random start over up to `limit` entries, as a Go program writes it; unguarded, without memory. */
-int gm_range(gm_map *m, uint64_t limit, uint64_t *seen)
+/* Yields entries from a random start on, as a Go program's range does; unguarded, and the iterator is nobody else's. */
+static int range_into(gm_map *m, uint64_t limit, gm_visit visit, void *ctx, unsigned char *key, unsigned char *elem)
 {
-    unsigned char key[maxRangeBytes], elem[maxRangeBytes];
     hiter it;
-    *seen = 0;
-    if (gm_load_rlx(&m->h.count) == 0)
-        return GM_OK;
-    uint64_t r = m->rng.draw(m->rng.ctx, GM_DRAW_ITER);
+    uint64_t r = m->rng.draw(m->rng.ctx, GM_DRAW_ITER), seen = 0;
     mapiterinit(m, &it, r, (uint8_t)(r >> gm_load_rlx(&m->h.B)));
     int status = GM_OK;
-    while (*seen < limit && (status = mapiternext(m, &it, key, elem)) == GM_OK)
-        ++*seen;
+    bool on = true;
+    while (on && seen < limit && (status = mapiternext(m, &it, key, elem)) == GM_OK) {
+        const gm_view *text = (const gm_view *)(const void *)key;
+        bool string = m->t.key_kind == GM_STRING;
+        on = !visit || visit(ctx, string ? text->p : key, string ? text->n : m->t.key_size, elem);
+        seen++;
+    }
     return status < 0 ? status : GM_OK;
+}
+
+int gm_range(gm_map *m, uint64_t limit, gm_visit visit, void *ctx)
+{
+    _Alignas(16) unsigned char small[2 * smallRange];
+    if (gm_load_rlx(&m->h.count) == 0 || limit == 0)
+        return GM_OK;
+    if (m->t.key_size <= smallRange && m->t.elem_size <= smallRange)
+        return range_into(m, limit, visit, ctx, small, small + smallRange);
+    size_t room = ((size_t)m->t.key_size + 31) / 16 * 16, size = room + m->t.elem_size + 16;
+    unsigned char *large = m->alloc.zalloc(m->alloc.ctx, size);
+    if (!large)
+        return GM_E_NOMEM;
+    int status = range_into(m, limit, visit, ctx, large, large + room);
+    m->alloc.release(m->alloc.ctx, large, size);
+    return status;
 }
 
 int gm_iter_init(gm_iter *it, int64_t start, int offset, void *key, void *elem)

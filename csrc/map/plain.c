@@ -12,46 +12,57 @@
  *
  * `empty` answers every call at once: what is measured with it is the engine's own cost.
  */
-#include "map/hmap.h"
-#include "map/variant.h"
+#include "map/unguarded.h"
 
-static int plain_get(void *self, const void *key, size_t len, int64_t *elem)
+static int plain_make(const gm_config *c, const gm_guard_config *g, void **self)
 {
-    gm_map *m = self;
-    return m->path->get(m, key, len, elem);
+    (void)g;
+    return gm_map_new(c, (gm_map **)self);
 }
 
-/* Whether an assign found its key shows in the count: no second search. */
-static int plain_assign(void *self, const void *key, size_t len, int64_t elem)
+static void plain_drop(void *self)
 {
-    gm_map *m = self;
-    uint64_t before = gm_load_rlx(&m->h.count);
-    int status = m->path->assign(m, key, len, &elem, sizeof elem, NULL);
-    return status == GM_OK && gm_load_rlx(&m->h.count) != before ? GM_MISS : status;
+    gm_map_free(self);
 }
 
-static int plain_del(void *self, const void *key, size_t len)
+static int plain_enter(void *self)
 {
-    gm_map *m = self;
-    return m->path->del(m, key, len, NULL);
+    return gm_enter_write(self);
 }
 
-static int plain_load_or_store(void *self, const void *key, size_t len, int64_t elem, int64_t *actual)
+static void plain_leave(void *self)
 {
-    int status = plain_get(self, key, len, actual);
-    if (status != GM_MISS)
-        return status;
-    *actual = elem;
-    return plain_assign(self, key, len, elem);
+    gm_leave_write(self);
 }
 
-static int plain_add(void *self, const void *key, size_t len, int64_t delta)
+static int plain_get(void *self, const void *key, size_t len, void *elem)
 {
-    int64_t sum = 0;
-    int status = plain_get(self, key, len, &sum);
-    if (status < 0)
-        return status;
-    return plain_assign(self, key, len, (int64_t)((uint64_t)sum + (uint64_t)delta));
+    return gm_ung_get(self, key, len, elem);
+}
+
+static int plain_assign(void *self, const void *key, size_t len, const void *elem, void *old)
+{
+    return gm_ung_assign(self, key, len, elem, old);
+}
+
+static int plain_del(void *self, const void *key, size_t len, void *old)
+{
+    return gm_ung_del(self, key, len, old);
+}
+
+static int plain_load_or_store(void *self, const void *key, size_t len, const void *elem, void *actual)
+{
+    return gm_ung_load_or_store(self, key, len, elem, actual);
+}
+
+static int plain_compare_and_swap(void *self, const void *key, size_t len, const void *expected, const void *elem)
+{
+    return gm_ung_compare_and_swap(self, key, len, expected, elem);
+}
+
+static int plain_add(void *self, const void *key, size_t len, int64_t delta, int64_t *sum)
+{
+    return gm_ung_add(self, key, len, delta, sum);
 }
 
 static int plain_len(void *self, uint64_t *n)
@@ -60,15 +71,38 @@ static int plain_len(void *self, uint64_t *n)
     return GM_OK;
 }
 
-static int plain_range(void *self, uint64_t limit, uint64_t *seen)
+static int plain_range(void *self, uint64_t limit, gm_visit visit, void *ctx)
 {
-    return gm_range(self, limit, seen);
+    return gm_range(self, limit, visit, ctx);
+}
+
+static int plain_clear(void *self)
+{
+    if (gm_map_len(self))
+        gm_clear(self);
+    return GM_OK;
 }
 
 static int plain_growing_to(void *self)
 {
     gm_map *m = self;
     return growing(m) ? gm_load_rlx(&m->h.B) : -1;
+}
+
+static gm_map *plain_part(void *self, unsigned i)
+{
+    return i == 0 ? self : NULL;
+}
+
+static int plain_check(void *self, gm_broken *broken)
+{
+    return gm_map_check(self, broken);
+}
+
+static void plain_stats(void *self, gm_stats *out)
+{
+    gm_map *m = self;
+    *out = (gm_stats){.entries = gm_map_len(m), .bytes = m->extra.bytes};
 }
 
 /* ------------------------------------------------------------------ V2 */
@@ -86,83 +120,55 @@ static int leave_alone(gm_map *m, int status)
     return status;
 }
 
-static int alone_assign(void *self, const void *key, size_t len, int64_t elem)
+static int alone_assign(void *self, const void *key, size_t len, const void *elem, void *old)
 {
     int status = enter_alone(self);
-    if (status != GM_OK)
-        return status;
-    return leave_alone(self, plain_assign(self, key, len, elem));
+    return status == GM_OK ? leave_alone(self, gm_ung_assign(self, key, len, elem, old)) : status;
 }
 
-static int alone_del(void *self, const void *key, size_t len)
+static int alone_del(void *self, const void *key, size_t len, void *old)
 {
     int status = enter_alone(self);
-    if (status != GM_OK)
-        return status;
-    return leave_alone(self, plain_del(self, key, len));
+    return status == GM_OK ? leave_alone(self, gm_ung_del(self, key, len, old)) : status;
 }
 
-static int alone_load_or_store(void *self, const void *key, size_t len, int64_t elem, int64_t *actual)
+static int alone_load_or_store(void *self, const void *key, size_t len, const void *elem, void *actual)
 {
     int status = enter_alone(self);
-    if (status != GM_OK)
-        return status;
-    return leave_alone(self, plain_load_or_store(self, key, len, elem, actual));
+    return status == GM_OK ? leave_alone(self, gm_ung_load_or_store(self, key, len, elem, actual)) : status;
 }
 
-static int alone_add(void *self, const void *key, size_t len, int64_t delta)
+static int alone_compare_and_swap(void *self, const void *key, size_t len, const void *expected, const void *elem)
 {
     int status = enter_alone(self);
-    if (status != GM_OK)
-        return status;
-    return leave_alone(self, plain_add(self, key, len, delta));
+    return status == GM_OK ? leave_alone(self, gm_ung_compare_and_swap(self, key, len, expected, elem)) : status;
 }
 
-static int beside_range(void *self, uint64_t limit, uint64_t *seen)
+static int alone_add(void *self, const void *key, size_t len, int64_t delta, int64_t *sum)
+{
+    int status = enter_alone(self);
+    return status == GM_OK ? leave_alone(self, gm_ung_add(self, key, len, delta, sum)) : status;
+}
+
+static int alone_clear(void *self)
+{
+    int status = enter_alone(self);
+    return status == GM_OK ? leave_alone(self, plain_clear(self)) : status;
+}
+
+static int beside_range(void *self, uint64_t limit, gm_visit visit, void *ctx)
 {
     gm_map *m = self;
-    *seen = 0;
     if (gm_guard_read(&m->among) != GM_OK)
         return GM_E_ITERATE;
-    int status = plain_range(m, limit, seen);
+    int status = gm_range(m, limit, visit, ctx);
     gm_unguard_read(&m->among);
     return status;
 }
 
 /* ------------------------------------------------------------------ the tables */
 
-static int plain_enter(void *self);
-static void plain_leave(void *self);
 static const gm_variant *plain_begin(void *self, const gm_usage_plan *plan);
-static void plain_end(void *self);
-
-const gm_variant gm_plain = {
-    plain_enter, plain_leave,         plain_begin, plain_end, plain_get,   plain_assign,
-    plain_del,   plain_load_or_store, plain_add,   plain_len, plain_range, plain_growing_to,
-};
-
-static const gm_variant plain_shared = {
-    plain_enter, plain_leave,         plain_begin, plain_end, plain_get,    alone_assign,
-    alone_del,   alone_load_or_store, alone_add,   plain_len, beside_range, plain_growing_to,
-};
-
-static int plain_enter(void *self)
-{
-    return gm_enter_write(self);
-}
-
-static void plain_leave(void *self)
-{
-    gm_leave_write(self);
-}
-
-static const gm_variant *plain_begin(void *self, const gm_usage_plan *plan)
-{
-    gm_map *m = self;
-    m->extra.defer_all = plan->threads > 1;
-    gm_map_probe(m, plan->probed);
-    return plan->exclusive > 1 ? &plain_shared : &gm_plain;
-}
 
 static void plain_end(void *self)
 {
@@ -172,10 +178,52 @@ static void plain_end(void *self)
     gm_collect_garbage(m, UINT32_MAX);
 }
 
+#define WHAT_BOTH_SHARE                                                                                                        \
+    .make = plain_make, .drop = plain_drop, .enter = plain_enter, .leave = plain_leave, .begin = plain_begin,                  \
+    .end = plain_end, .get = plain_get, .len = plain_len, .growing_to = plain_growing_to, .part = plain_part,                  \
+    .check = plain_check, .stats = plain_stats
+
+const gm_variant gm_plain = {
+    WHAT_BOTH_SHARE,
+    .assign = plain_assign,
+    .del = plain_del,
+    .load_or_store = plain_load_or_store,
+    .compare_and_swap = plain_compare_and_swap,
+    .add = plain_add,
+    .range = plain_range,
+    .clear = plain_clear,
+};
+
+static const gm_variant plain_shared = {
+    WHAT_BOTH_SHARE,
+    .assign = alone_assign,
+    .del = alone_del,
+    .load_or_store = alone_load_or_store,
+    .compare_and_swap = alone_compare_and_swap,
+    .add = alone_add,
+    .range = beside_range,
+    .clear = alone_clear,
+};
+
+static const gm_variant *plain_begin(void *self, const gm_usage_plan *plan)
+{
+    gm_map *m = self;
+    m->extra.defer_all = plan->threads > 1;
+    gm_map_probe(m, plan->probed);
+    return plan->exclusive > 1 ? &plain_shared : &gm_plain;
+}
+
+/* ------------------------------------------------------------------ nothing */
+
 static int empty_enter(void *self)
 {
     (void)self;
     return GM_OK;
+}
+
+static void empty_leave(void *self)
+{
+    (void)self;
 }
 
 static const gm_variant *empty_begin(void *self, const gm_usage_plan *plan)
@@ -185,12 +233,7 @@ static const gm_variant *empty_begin(void *self, const gm_usage_plan *plan)
     return &gm_empty;
 }
 
-static void empty_end(void *self)
-{
-    (void)self;
-}
-
-static int empty_get(void *self, const void *key, size_t len, int64_t *elem)
+static int empty_get(void *self, const void *key, size_t len, void *elem)
 {
     (void)self;
     (void)key;
@@ -199,40 +242,36 @@ static int empty_get(void *self, const void *key, size_t len, int64_t *elem)
     return GM_OK;
 }
 
-static int empty_assign(void *self, const void *key, size_t len, int64_t elem)
+static int empty_assign(void *self, const void *key, size_t len, const void *elem, void *old)
 {
-    (void)self;
-    (void)key;
-    (void)len;
     (void)elem;
-    return GM_OK;
+    return empty_get(self, key, len, old);
 }
 
-static int empty_del(void *self, const void *key, size_t len)
+static int empty_compare_and_swap(void *self, const void *key, size_t len, const void *expected, const void *elem)
 {
-    (void)self;
-    (void)key;
-    (void)len;
-    return GM_OK;
+    (void)expected;
+    return empty_assign(self, key, len, elem, NULL);
 }
 
-static int empty_load_or_store(void *self, const void *key, size_t len, int64_t elem, int64_t *actual)
+static int empty_add(void *self, const void *key, size_t len, int64_t delta, int64_t *sum)
 {
-    *actual = elem;
-    return empty_get(self, key, len, actual);
+    (void)delta;
+    return empty_get(self, key, len, sum);
 }
 
 static int empty_len(void *self, uint64_t *n)
 {
-    (void)self;
     *n = 0;
-    return GM_OK;
+    return empty_enter(self);
 }
 
-static int empty_range(void *self, uint64_t limit, uint64_t *seen)
+static int empty_range(void *self, uint64_t limit, gm_visit visit, void *ctx)
 {
     (void)limit;
-    return empty_len(self, seen);
+    (void)visit;
+    (void)ctx;
+    return empty_enter(self);
 }
 
 static int empty_growing_to(void *self)
@@ -241,13 +280,27 @@ static int empty_growing_to(void *self)
     return -1;
 }
 
-const gm_variant gm_empty = {
-    empty_enter, empty_end,           empty_begin,  empty_end, empty_get,   empty_assign,
-    empty_del,   empty_load_or_store, empty_assign, empty_len, empty_range, empty_growing_to,
-};
-
-const gm_variant *gm_variant_of(int id)
+static gm_map *empty_part(void *self, unsigned i)
 {
-    static const gm_variant *const all[GM_VARIANTS] = {[GM_VARIANT_EMPTY] = &gm_empty, [GM_VARIANT_PLAIN] = &gm_plain};
-    return id >= 0 && id < GM_VARIANTS ? all[id] : NULL;
+    (void)self;
+    (void)i;
+    return NULL;
 }
+
+const gm_variant gm_empty = {
+    .enter = empty_enter,
+    .leave = empty_leave,
+    .begin = empty_begin,
+    .end = empty_leave,
+    .get = empty_get,
+    .assign = empty_assign,
+    .del = empty_get,
+    .load_or_store = empty_assign,
+    .compare_and_swap = empty_compare_and_swap,
+    .add = empty_add,
+    .len = empty_len,
+    .range = empty_range,
+    .clear = empty_enter,
+    .growing_to = empty_growing_to,
+    .part = empty_part,
+};

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import itertools
 import secrets
 import signal
 import threading
@@ -20,7 +22,7 @@ from gomap.lab.keystreams import KeyStream
 from gomap.lab.machine import this_machine
 from gomap.lab.result import CAUSES, CauseTable, Clock, MapEvent, Result, SlowOperation, ThreadTotals, Timeline
 from gomap.lab.workload import OPERATIONS, Group, Trace, Workload
-from gomap.map import Map
+from gomap.map import RECORDED, Map
 from gomap.variants import variant
 
 __all__ = ["EngineError", "run"]
@@ -38,14 +40,15 @@ class EngineError(GomapError, RuntimeError):
 class _Config:
     """The core's configuration of a run, and all memory that it points to."""
 
-    def __init__(self, w: Workload, seed: int, m: Map, os_clock: bool, overrides: dict[str, Any]) -> None:
+    def __init__(self, w: Workload, seed: int, m: Any, os_clock: bool, overrides: dict[str, Any]) -> None:
         self.keep: list[Any] = [m, overrides]
         c = self.c = ffi.new("gm_run_config *")
         c.groups = groups = self.new("gm_group[]", len(w.groups))
         c.ngroups = len(w.groups)
         for i, g in enumerate(w.groups):
             self.set_group(groups[i], g, m)
-        c.variant, c.target = variant(w.variant).core_id, m._handle
+        c.variant, c.target = variant(w.variant).core_id, m._handle if isinstance(m, Map) else lib.gm_cmap_target(m._handle)
+        c.key_kind, c.key_size = m._key.c_kind, m._key.c_size
         c.size, c.keyspace, c.seed = w.size, w.keyspace or w.size, seed
         if w.ops is not None:
             c.ops, c.warmup_ops = w.ops, int(w.warmup)
@@ -66,7 +69,7 @@ class _Config:
         self.keep.append(made)
         return made
 
-    def set_group(self, to: Any, g: Group, m: Map) -> None:
+    def set_group(self, to: Any, g: Group, m: Any) -> None:
         to.threads, to.rate, to.poisson = g.threads, g.rate or 0.0, g.arrivals == "poisson"
         to.scan = g.scan
         for kind, percent in (g.mix or {}).items():
@@ -78,7 +81,7 @@ class _Config:
         else:
             to.trace = self.trace(g.keys, m, own_operations=g.mix is None)
 
-    def trace(self, t: Trace, m: Map, *, own_operations: bool) -> Any:
+    def trace(self, t: Trace, m: Any, *, own_operations: bool) -> Any:
         data, to = t.data, self.new("gm_trace *")
         batch = m._key.batch(data.keys)
         self.keep.append(batch)
@@ -153,6 +156,24 @@ def _fraction(handle: Any, w: Workload, passed_s: float) -> float:
     return min(1.0, int(lib.gm_run_progress(handle)) / (w.size + (w.ops or 0) + w.warmup))
 
 
+def _make_map(w: Workload, seed: int, overrides: dict[str, Any] | None) -> Any:
+    """An empty map of the workload's design, that keeps its growth events."""
+    options: dict[str, Any] = {"key": w.key, "elem": "int64", "hint": w.hint, "hasher": w.hasher, "seed": seed}
+    cls = variant(w.variant).cls
+    if cls is Map:
+        return Map(**options, event_capacity=_EVENTS, _overrides=overrides)
+    events = {"events": _EVENTS, "event_kinds": RECORDED["growth"]}
+    return cls(**options, _overrides=events | (overrides or {}))
+
+
+def _parts(m: Any) -> list[Map]:
+    """The classic maps that a map is made of."""
+    if isinstance(m, Map):
+        return [m]
+    handles = (lib.gm_cmap_part(m._handle, i) for i in itertools.count())
+    return [Map._borrowed(handle, m) for handle in itertools.takewhile(lambda handle: handle != ffi.NULL, handles)]
+
+
 def run(
     workload: Workload,
     *,
@@ -173,7 +194,7 @@ def run(
     w = workload.with_(oversubscribe=True) if oversubscribe and not workload.oversubscribe else workload
     seed = secrets.randbits(64) if w.seed is None else w.seed
     own = dict(_overrides or {})
-    m = Map(w.key or "int64", "int64", w.hint, w.hasher, seed, event_capacity=_EVENTS, _overrides=own.pop("map", None))
+    m = _make_map(w, seed, own.pop("map", None))
     config, out = _Config(w, seed, m, os_clock, own), ffi.new("gm_run **")
     _raise(int(lib.gm_run_new(config.c, out)), w)
     handle = ffi.gc(out[0], lib.gm_run_free)
@@ -234,18 +255,18 @@ def _slowest(handle: Any) -> tuple[SlowOperation, ...]:
     )
 
 
-def _timeline(handle: Any, totals: Any, m: Map) -> Timeline:
+def _timeline(handle: Any, totals: Any, m: Any) -> Timeline:
     n = lib.gm_run_timeline(handle, ffi.NULL, 0)
     found = ffi.new("gm_interval[]", n)
     lib.gm_run_timeline(handle, found, n)
     start = int(totals.start_ns)
-    events = tuple(MapEvent(e.kind, e.at_ns - start, e.n, e.took_ns, e.from_B, e.to_B) for e in m.events() if e.at_ns >= start)
+    events = sorted((e for part in _parts(m) for e in part.events() if e.at_ns >= start), key=lambda e: e.at_ns)
     return Timeline(
         interval_ns=int(totals.interval_ns),
         count=tuple(int(i.count) for i in found),
         max_ns=tuple(int(i.max_ns) for i in found),
         p99_ns=tuple(int(i.p99_ns) for i in found),
-        events=events,
+        events=tuple(MapEvent(e.kind, e.at_ns - start, e.n, e.took_ns, e.from_B, e.to_B) for e in events),
     )
 
 
@@ -268,18 +289,35 @@ def _threads(handle: Any, n: int) -> tuple[ThreadTotals, ...]:
     )
 
 
-def _counters(m: Map, timeline: Timeline) -> dict[str, Any]:
+def _state(m: Any) -> dict[str, Any]:
+    """A classic map's header; of several, sums and the largest B; and the counters that the design keeps."""
+    headers = [part.header for part in _parts(m)]
+    if isinstance(m, Map):
+        return headers[0]._asdict()
+    stats = m.stats()
+    whole = headers[0]._asdict() if len(headers) == 1 else {}
+    largest = max((h.B for h in headers), default=None)
+    return {**whole, **stats._asdict(), "count": stats.entries, "memory": stats.bytes, "B": largest}
+
+
+def _digest(m: Any) -> str | None:
+    """Of the whole state; None for a design whose state is not made of classic maps."""
+    digests = [part.digest() for part in _parts(m)]
+    return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()[:32] if digests else None
+
+
+def _counters(m: Any, timeline: Timeline) -> dict[str, Any]:
     starts = [e for e in timeline.events if e.kind == "grow_start"]
     arrays = [e for e in timeline.events if e.kind == "array_alloc"]
     return {
-        **m.header._asdict(),
+        **_state(m),
         "growths": len(starts),
         "same_size_growths": sum(e.from_B == e.to_B for e in starts),
         "array_bytes": sum(e.n for e in arrays),
     }
 
 
-def _collect(handle: Any, w: Workload, seed: int, m: Map, started_s: float) -> Result:
+def _collect(handle: Any, w: Workload, seed: int, m: Any, started_s: float) -> Result:
     totals = ffi.new("gm_run_totals *")
     lib.gm_run_totals_get(handle, totals)
     timeline = _timeline(handle, totals, m)
@@ -302,7 +340,7 @@ def _collect(handle: Any, w: Workload, seed: int, m: Map, started_s: float) -> R
         timeline=timeline,
         threads=_threads(handle, int(totals.threads)),
         counters=_counters(m, timeline),
-        digest=m.digest() if w.ops is not None else None,
+        digest=_digest(m) if w.ops is not None else None,
         clock=Clock(
             source="cpu" if hardware else "os",
             cost_ns=float(lib.gm_tick_cost_ns(hardware)),

@@ -39,12 +39,18 @@ def result_text(r: Result) -> str:
 def _headline(r: Result) -> str:
     w, h = r.workload, r.counters
     threads = len(r.threads)
+    size_text = "" if h["B"] is None else f", B = {h['B']}"
     lines = [
         f"{r.variant}: map[{w['key']}]int64, {threads} thread{'s' * (threads > 1)}, seed {r.seed}, on {r.machine['cpu_model']}",
         f"{r.total:,} operations in {r.elapsed_s:.3g} s: {_rate(r.throughput)}",
-        f"in the end {h['count']:,} entries, B = {h['B']}, {size(h['memory'])}",
+        f"in the end {h['count']:,} entries{size_text}, {size(h['memory'])}",
     ]
     done = [f"{kind} {n:,} (key was there: {r.hits[kind] / n:.1%})" for kind, n in r.operations.items() if n]
+    if h.get("contended"):
+        lines.append(
+            f"  locks: {h['locks']:,} by writers, {h['contended']:,} times somebody had to wait, "
+            f"{nanoseconds(h['wait_ns'])} in all, {nanoseconds(h['longest_wait_ns'])} at most; {h['handoffs']:,} handed over"
+        )
     return "\n".join([*lines, "  " + ", ".join(done)])
 
 

@@ -86,6 +86,8 @@ static void make(setup *s, int key_kind, size_t key_size, const gm_alloc *map_me
     s->c = (gm_run_config){.groups = s->groups,
                            .ngroups = 2,
                            .variant = GM_VARIANT_PLAIN,
+                           .key_kind = key_kind,
+                           .key_size = key_size,
                            .target = s->m,
                            .size = 500,
                            .keyspace = 500,

@@ -1,0 +1,461 @@
+"""Maps for many threads: Go's map behind the locks that people put around it.
+
+One class a design, one interface: `MutableMapping`, the atomic operations of Go's sync.Map, batches over arrays, `stats()`.
+Calls release the GIL while they are in C, and any number of them may overlap, from Python threads and from the engine alike.
+Each operation on one key takes effect at one instant between its call and its return (linearizable); what overlapping readers
+of many keys may see is told in `gomap.variants.VARIANTS[name].consistency`.
+
+Sources: sync/mutex.go and sync/rwmutex.go of Go 1.25; the C code is in csrc/sync.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, MutableMapping
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from gomap._core import ffi, lib
+from gomap.errors import CORRUPT, MISS, OK, BadValue, InvariantError, MissingKey, OutOfMemory, WrongType, ensure, raise_status
+from gomap.kinds import Batch, Kind, ObjectKind, Strings, StrKind, elem_kind, key_kind
+from gomap.map import HASHERS, _checked_hint, _checked_seed
+from gomap.objects import Objects
+
+__all__ = ["GrowLockMap", "MutexMap", "RWMutexMap", "ShardedMap", "Stats"]
+
+Array = npt.NDArray[Any]
+_NOTHING = object()
+
+
+class Stats(NamedTuple):
+    """Counters since the map was made; those that a design does not have are 0. Times in nanoseconds.
+
+    `locks`: by writers, and by readers of a design whose readers lock exclusively. `contended`: of all locks, those that had
+    to wait; `wait_ns`, `longest_wait_ns`: how long. `spins`, `handoffs`: as Go's Mutex does them. `retries`: of readers that
+    take no lock. `retired`, `freed`: blocks of memory given to epochs and freed by them.
+    """
+
+    entries: int
+    bytes: int
+    locks: int
+    contended: int
+    spins: int
+    handoffs: int
+    wait_ns: int
+    longest_wait_ns: int
+    retries: int
+    growths: int
+    shrinks: int
+    evacuated: int
+    promotions: int
+    misses: int
+    retired: int
+    freed: int
+
+
+class _ConcurrentMap(MutableMapping[Any, Any]):
+    """What all designs share. key, elem, hint, hasher, seed: as for `Map`. padded: hot words on cache lines of their own."""
+
+    __slots__ = ("__weakref__", "_elem", "_handle", "_keep", "_key", "_objects")
+
+    _core_id: ClassVar[int]
+
+    def __init__(
+        self,
+        key: str = "int64",
+        elem: str = "int64",
+        hint: int = 0,
+        hasher: str = "aes",
+        seed: int | None = None,
+        *,
+        layout: str = "go",
+        _shards: int = 1,
+        _overrides: dict[str, Any] | None = None,
+    ) -> None:
+        self._key: Kind = key_kind(key)
+        self._elem: Kind = elem_kind(elem)
+        if not isinstance(hasher, str) or hasher not in HASHERS:
+            raise BadValue(f"unknown hasher {hasher!r}, allowed: {', '.join(HASHERS)}")
+        if layout not in ("go", "padded"):
+            raise BadValue(f"unknown layout {layout!r}, allowed: go, padded")
+        self._objects = Objects() if isinstance(self._elem, ObjectKind) else None
+        config, guard, handle = ffi.new("gm_config *"), ffi.new("gm_guard_config *"), ffi.new("gm_cmap **")
+        config.key_kind, config.key_size = self._key.c_kind, self._key.c_size
+        config.elem_kind, config.elem_size = self._elem.c_kind, self._elem.c_size
+        config.hint, config.seed = _checked_hint(hint), _checked_seed(seed)
+        config.hasher = HASHERS[hasher]
+        guard.shards, guard.padded = _shards, layout == "padded"
+        self._keep = dict(_overrides or {})  # an allocator must outlive the map
+        for name, value in self._keep.items():
+            setattr(config, name, value)
+        status = lib.gm_cmap_new(self._core_id, config, guard, handle)
+        if status == -1:
+            raise OutOfMemory(f"no memory for a map with hint {hint}")
+        ensure(status)
+        self._handle = ffi.gc(handle[0], lib.gm_cmap_free)
+
+    # ------------------------------------------------------------------ one key
+
+    def __len__(self) -> int:
+        """The number of entries. O(1); of several shards O(shards), and between the least and the largest that there was."""
+        n = ffi.new("uint64_t *")
+        ensure(lib.gm_cmap_len(self._handle, n))
+        return int(n[0])
+
+    def _room(self) -> Any:
+        return ffi.new(self._elem.ctype)
+
+    def _find(self, key: Any, default: Any) -> Any:
+        content, out = self._key.pack(key), self._room()
+        while ensure(lib.gm_cmap_get(self._handle, content, len(content), out)) == OK:
+            elem = self._elem.load(out)
+            if self._objects is None:
+                return elem
+            found = self._objects.slots.get(elem, _NOTHING)
+            if found is not _NOTHING:  # else another thread has just replaced it: ask again
+                return found
+        return default
+
+    def __getitem__(self, key: Any) -> Any:
+        """The elem of a key; `MissingKey` if it is not there. O(1)."""
+        elem = self._find(key, _NOTHING)
+        if elem is _NOTHING:
+            raise MissingKey(key)
+        return elem
+
+    def get(self, key: Any, default: Any = None) -> Any:
+        """The elem of a key, or `default`. O(1)."""
+        return self._find(key, default)
+
+    def __contains__(self, key: Any) -> bool:
+        """Whether a key is there. O(1)."""
+        content = self._key.pack(key)
+        return bool(ensure(lib.gm_cmap_get(self._handle, content, len(content), self._room())) == OK)
+
+    def _content(self, elem: Any) -> bytes:
+        return self._elem.pack(elem if self._objects is None else self._objects.put(elem))
+
+    def _withdraw(self, content: bytes) -> None:
+        """An object that was to go in did not."""
+        if self._objects is not None:
+            self._objects.take(int.from_bytes(content, "little"))
+
+    def _out(self, room: Any) -> Any:
+        """An elem that the map has let go of."""
+        elem = self._elem.load(room)
+        return elem if self._objects is None else self._objects.take(elem)
+
+    def swap(self, key: Any, elem: Any) -> tuple[Any, bool]:
+        """Assigns and gives (what was there, True), or (None, False). Atomic (sync.Map.Swap). O(1)."""
+        packed, content, old = self._key.pack(key), self._content(elem), self._room()
+        status = lib.gm_cmap_assign(self._handle, packed, len(packed), content, old)
+        if status < 0:
+            self._withdraw(content)
+            raise_status(status)
+        return (self._out(old), True) if status == OK else (None, False)
+
+    def __setitem__(self, key: Any, elem: Any) -> None:
+        """Assigns. Atomic. O(1), and growth work."""
+        if self._objects is not None:
+            self.swap(key, elem)
+            return
+        packed = self._key.pack(key)
+        ensure(lib.gm_cmap_assign(self._handle, packed, len(packed), self._elem.pack(elem), ffi.NULL))
+
+    def load_and_delete(self, key: Any) -> tuple[Any, bool]:
+        """Deletes and gives (what was there, True), or (None, False). Atomic (sync.Map.LoadAndDelete). O(1)."""
+        packed, old = self._key.pack(key), self._room()
+        status = ensure(lib.gm_cmap_delete(self._handle, packed, len(packed), old))
+        return (self._out(old), True) if status == OK else (None, False)
+
+    def __delitem__(self, key: Any) -> None:
+        """Deletes; `MissingKey` if it is not there. Atomic. O(1)."""
+        if not self.load_and_delete(key)[1]:
+            raise MissingKey(key)
+
+    def pop(self, key: Any, default: Any = _NOTHING) -> Any:
+        """Deletes a key and gives its elem, in one step; `default`, or `MissingKey`, if it is not there. O(1)."""
+        elem, found = self.load_and_delete(key)
+        if found:
+            return elem
+        if default is _NOTHING:
+            raise MissingKey(key)
+        return default
+
+    def load_or_store(self, key: Any, elem: Any) -> tuple[Any, bool]:
+        """(What is there, True); else stores elem and gives (elem, False). Atomic (sync.Map.LoadOrStore). O(1)."""
+        packed, content, actual = self._key.pack(key), self._content(elem), self._room()
+        while True:
+            status = lib.gm_cmap_load_or_store(self._handle, packed, len(packed), content, actual)
+            if status == MISS:
+                return elem, False
+            if status < 0:
+                self._withdraw(content)
+                raise_status(status)
+            found = self._elem.load(actual)
+            if self._objects is not None:
+                found = self._objects.slots.get(found, _NOTHING)
+            if found is not _NOTHING:
+                self._withdraw(content)
+                return found, True
+
+    def compare_and_swap(self, key: Any, old: Any, new: Any) -> bool:
+        """Assigns `new` if the key is there with an elem equal to `old`; says whether it did. Atomic. O(1).
+
+        Elems are compared as Go compares them: by their bytes (float64: NaN with the same bits is equal here). Objects are
+        compared by `==`, outside the map's lock; the swap happens only if the very object that was compared is still there.
+        """
+        return self._compare_and_set(key, old, new)
+
+    def compare_and_delete(self, key: Any, old: Any) -> bool:
+        """Deletes the key if it is there with an elem equal to `old`; says whether it did. Atomic. O(1)."""
+        return self._compare_and_set(key, old, _NOTHING)
+
+    def _compare_and_set(self, key: Any, old: Any, new: Any) -> bool:
+        packed = self._key.pack(key)
+        if self._objects is not None:
+            return self._compare_objects(packed, old, new)
+        content = ffi.NULL if new is _NOTHING else self._elem.pack(new)
+        return bool(ensure(self._core_compare(packed, self._elem.pack(old), content)) == OK)
+
+    def _core_compare(self, packed: bytes, old: bytes, new: Any) -> int:
+        return int(lib.gm_cmap_compare_and_swap(self._handle, packed, len(packed), old, new))
+
+    def _compare_objects(self, packed: bytes, old: Any, new: Any) -> bool:
+        objects, room = self._objects, self._room()
+        assert objects is not None
+        content = ffi.NULL if new is _NOTHING else self._content(new)
+        try:
+            while ensure(lib.gm_cmap_get(self._handle, packed, len(packed), room)) == OK:
+                ref = self._elem.load(room)
+                found = objects.slots.get(ref, _NOTHING)
+                if found is _NOTHING:
+                    continue
+                if found is not old and found != old:
+                    break
+                if ensure(self._core_compare(packed, self._elem.pack(ref), content)) == OK:
+                    content = ffi.NULL
+                    objects.take(ref)
+                    return True
+            return False
+        finally:
+            if content != ffi.NULL:
+                self._withdraw(content)
+
+    def add(self, key: Any, delta: int = 1) -> int:
+        """Adds to an int64 elem and gives the sum; an absent key counts as 0. Atomic; wraps like Go's int64. O(1)."""
+        if self._elem.name != "int64":
+            raise WrongType(f"add is for elem='int64', not {self._elem.name!r}")
+        packed, total = self._key.pack(key), ffi.new("int64_t *")
+        step = int.from_bytes(self._elem.pack(delta), "little", signed=True)
+        ensure(lib.gm_cmap_add(self._handle, packed, len(packed), step, total))
+        return int(total[0])
+
+    def setdefault(self, key: Any, default: Any = None) -> Any:
+        """The elem of a key, stored first if it is not there. Atomic, unlike dict's over threads. O(1)."""
+        return self.load_or_store(key, default)[0]
+
+    def popitem(self) -> tuple[Any, Any]:
+        """Deletes some entry and gives it; `MissingKey` if there is none. O(n) for the snapshot that it is chosen from."""
+        for key, _ in self._snapshot():
+            elem, found = self.load_and_delete(key)
+            if found:
+                return key, elem
+        raise MissingKey("popitem(): the map is empty")
+
+    def clear(self) -> None:
+        """Deletes everything, shard by shard: what others add meanwhile may stay. O(buckets)."""
+        if self._objects is None:
+            ensure(lib.gm_cmap_clear(self._handle))
+            return
+        for key, _ in self._snapshot():
+            self.load_and_delete(key)
+
+    # ------------------------------------------------------------------ many keys
+
+    def get_many(self, keys: Any, default: Any = 0) -> Array:
+        """The elems of many keys as an array, `default` for those that are not there; not for elem="none". One call into C,
+        in which other threads' operations may come between two keys. O(keys)."""
+        if self._elem.dtype is None and self._objects is None:
+            raise WrongType("a map with elem='none' has no elems to get; use contains_many")
+        if self._objects is not None:
+            return _objects_array([self._find(k, default) for k in _each(self._key, keys)])
+        batch = self._key.batch(keys)
+        if default == 0 and self._elem.name.startswith("bytes"):
+            default = bytes(self._elem.c_size)
+        elems = np.empty(batch.n, self._elem.dtype)
+        elems[:] = np.frombuffer(self._elem.pack(default), self._elem.dtype)[0]
+        self._get_batch(batch, elems, ffi.NULL)
+        return elems
+
+    def _get_batch(self, batch: Batch, elems: Array, found: Any) -> None:
+        room = ffi.from_buffer("char[]", elems.view(np.uint8), require_writable=True) if elems.size else ffi.new("char[8]")
+        ensure(lib.gm_cmap_get_many(self._handle, batch.data, batch.offsets, batch.n, room, found, ffi.new("size_t *")))
+
+    def contains_many(self, keys: Any) -> npt.NDArray[np.bool_]:
+        """Whether each of many keys is there, as a bool array. One call into C. O(keys)."""
+        batch = self._key.batch(keys)
+        found = np.zeros(batch.n, np.bool_)
+        room = ffi.from_buffer("uint8_t[]", found.view(np.uint8), require_writable=True)
+        self._get_batch(batch, np.empty(batch.n * max(self._elem.c_size, 8), np.uint8), room)
+        return found
+
+    def assign_many(self, keys: Any, elems: Any = None) -> None:
+        """Assigns many entries, in order, each for itself. One call into C. keys, elems: as for `Map.assign_many`. O(keys)."""
+        if self._objects is not None:
+            pairs = zip(_each(self._key, keys), list(elems), strict=True)
+            for key, elem in pairs:
+                self.swap(key, elem)
+            return
+        batch = self._key.batch(keys)
+        nothing = self._elem.name == "none"
+        values = Batch(ffi.new("char[1]"), ffi.NULL, batch.n, None) if nothing else self._elem.batch(elems)
+        if values.n != batch.n:
+            raise BadValue(f"as many elems as keys expected: {batch.n} keys, {values.n} elems")
+        done = ffi.new("size_t *")
+        ensure(lib.gm_cmap_assign_many(self._handle, batch.data, batch.offsets, batch.n, values.data, ffi.NULL, done))
+
+    def delete_many(self, keys: Any) -> int:
+        """Deletes those of many keys that are there and says how many they were. One call into C. O(keys)."""
+        if self._objects is not None:
+            return sum(self.load_and_delete(key)[1] for key in _each(self._key, keys))
+        batch, done = self._key.batch(keys), ffi.new("size_t *")
+        ensure(lib.gm_cmap_delete_many(self._handle, batch.data, batch.offsets, batch.n, ffi.NULL, done))
+        return int(done[0])
+
+    # ------------------------------------------------------------------ the whole
+
+    def _snapshot(self) -> Iterator[tuple[Any, Any]]:
+        """(key, elem) of all entries, collected in one call into C."""
+        s = ffi.new("gm_snapshot *")
+        try:
+            ensure(lib.gm_cmap_snapshot(self._handle, s))
+            keys = list(self._loaded_keys(s))
+            size = self._elem.c_size
+            raw = ffi.buffer(s.elems, s.n * size)[:] if s.n and size else b""
+        finally:
+            lib.gm_snapshot_free(s)
+        room = self._room()
+        for i, key in enumerate(keys):
+            if size:
+                ffi.memmove(room, raw[i * size : (i + 1) * size], size)
+            elem = self._elem.load(room)
+            if self._objects is not None:
+                elem = self._objects.slots.get(elem, _NOTHING)
+                if elem is _NOTHING:  # replaced or deleted since
+                    elem = self._find(key, _NOTHING)
+                    if elem is _NOTHING:
+                        continue
+            yield key, elem
+
+    def _loaded_keys(self, s: Any) -> Iterable[Any]:
+        n = int(s.n)
+        if n == 0:
+            return []
+        offsets = ffi.unpack(s.offsets, n + 1)
+        data = ffi.buffer(s.keys, offsets[n])[:]
+        if isinstance(self._key, StrKind):
+            return self._key.from_bytes(data, offsets)
+        if self._key.dtype is not None and self._key.dtype.kind in "iuf":
+            found: list[Any] = np.frombuffer(data, self._key.dtype).tolist()
+            return found
+        size = self._key.c_size
+        return [data[i * size : (i + 1) * size] for i in range(n)]
+
+    def __iter__(self) -> Iterator[Any]:
+        """The keys of a snapshot taken when the iteration begins: each at most once, one that was there throughout that call
+        is there. Go's order: from a random place on. O(n) memory."""
+        return (key for key, _ in self._snapshot())
+
+    def range(self) -> Iterator[tuple[Any, Any]]:
+        """(key, elem) pairs, as sync.Map.Range gives them: of a snapshot, see `__iter__`."""
+        return self._snapshot()
+
+    def stats(self) -> Stats:
+        """Counters: locks, waits, retries, growths, memory. O(shards)."""
+        s = ffi.new("gm_stats *")
+        lib.gm_cmap_stats(self._handle, s)
+        return Stats(*(int(getattr(s, name)) for name in Stats._fields))
+
+    def check(self) -> None:
+        """Verifies every invariant of the structure; `InvariantError` names the one that is broken. No other call may overlap.
+        O(n)."""
+        broken = ffi.new("gm_broken *")
+        status = lib.gm_cmap_check(self._handle, broken)
+        if status == CORRUPT:
+            raise InvariantError(
+                f"invariant H{broken.invariant} is broken in bucket {broken.bucket}: {broken.got}, not {broken.want}",
+                invariant=f"H{broken.invariant}",
+                old=bool(broken.in_old),
+                bucket=int(broken.bucket),
+                depth=int(broken.depth),
+                cell=int(broken.cell),
+            )
+        ensure(status)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._key.name} to {self._elem.name}, {len(self):,} entries>"
+
+
+def _objects_array(items: list[Any]) -> Array:
+    out = np.empty(len(items), object)
+    out[:] = items
+    return out
+
+
+def _each(kind: Kind, keys: Any) -> list[Any]:
+    """Many keys as Python objects."""
+    if isinstance(keys, Strings):
+        assert isinstance(kind, StrKind)
+        return kind.from_bytes(keys.data.tobytes(), keys.offsets.tolist())
+    return keys.tolist() if isinstance(keys, np.ndarray) else list(keys)
+
+
+class MutexMap(_ConcurrentMap):
+    """Go's map behind one `sync.Mutex` (spinning, starvation mode): readers, too, are alone.
+
+    Consistency: linearizable; an iteration sees one instant. Progress: everybody waits for whoever is inside.
+    """
+
+    __slots__ = ()
+    _core_id = lib.GM_VARIANT_MUTEX
+
+
+class RWMutexMap(_ConcurrentMap):
+    """Go's map behind one `sync.RWMutex`: readers together, a writer alone; a waiting writer is preferred.
+
+    Consistency: linearizable; an iteration sees one instant. Progress: a reader waits for a writer inside or waiting.
+    """
+
+    __slots__ = ()
+    _core_id = lib.GM_VARIANT_RWMUTEX
+
+
+class GrowLockMap(_ConcurrentMap):
+    """As `RWMutexMap`, and a growth is carried out whole under the lock: what the article says that Go does (it does not).
+
+    Consistency: linearizable; an iteration sees one instant. Progress: readers wait for whole growths.
+    """
+
+    __slots__ = ()
+    _core_id = lib.GM_VARIANT_GROWLOCK
+
+
+class ShardedMap(_ConcurrentMap):
+    """n of Go's maps, each behind its `sync.RWMutex`; a hash chooses.
+
+    shards: a power of two up to 65,536, or "auto": four for each CPU, rounded up. Consistency: operations on one key are
+    linearizable; an iteration sees one instant of each shard. Progress: as `RWMutexMap`, within a shard.
+    """
+
+    __slots__ = ("shards",)
+    _core_id = lib.GM_VARIANT_SHARDED
+
+    def __init__(self, *args: Any, shards: int | str = "auto", **kwargs: Any) -> None:
+        n = 1 << (4 * (os.cpu_count() or 1) - 1).bit_length() if shards == "auto" else shards
+        if isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= 1 << 16 or n & (n - 1):
+            raise BadValue(f"shards must be a power of two from 1 to 65,536, or 'auto': {shards!r}")
+        super().__init__(*args, _shards=n, **kwargs)
+        self.shards = n
