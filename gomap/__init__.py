@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from gomap.concurrent import GrowLockMap, MutexMap, RWMutexMap, ShardedMap
+from gomap.concurrent import ConcurrentMap, GrowLockMap, HashTrieMap, MutexMap, RWMutexMap, ShardedMap, SyncMap
 from gomap.errors import (
     BadValue,
     ConcurrentMisuse,
@@ -23,10 +23,12 @@ from gomap.map import Event, Header, Map
 __all__ = [
     "BadValue",
     "Bucket",
+    "ConcurrentMap",
     "ConcurrentMisuse",
     "Event",
     "GomapError",
     "GrowLockMap",
+    "HashTrieMap",
     "Header",
     "InvariantError",
     "Map",
@@ -39,6 +41,7 @@ __all__ = [
     "RWMutexMap",
     "ShardedMap",
     "Strings",
+    "SyncMap",
     "TraceError",
     "WrongType",
 ]

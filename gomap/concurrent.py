@@ -1,4 +1,4 @@
-"""Maps for many threads: Go's map behind the locks that people put around it.
+"""Maps for many threads: Go's map behind the locks that people put around it, Go's sync.Map old and new, and one of our own.
 
 One class a design, one interface: `MutableMapping`, the atomic operations of Go's sync.Map, batches over arrays, `stats()`.
 Calls release the GIL while they are in C, and any number of them may overlap, from Python threads and from the engine alike.
@@ -23,7 +23,7 @@ from gomap.kinds import Batch, Kind, ObjectKind, Strings, StrKind, elem_kind, ke
 from gomap.map import HASHERS, _checked_hint, _checked_seed
 from gomap.objects import Objects
 
-__all__ = ["GrowLockMap", "MutexMap", "RWMutexMap", "ShardedMap", "Stats"]
+__all__ = ["ConcurrentMap", "GrowLockMap", "HashTrieMap", "MutexMap", "RWMutexMap", "ShardedMap", "Stats", "SyncMap"]
 
 Array = npt.NDArray[Any]
 _NOTHING = object()
@@ -459,3 +459,38 @@ class ShardedMap(_ConcurrentMap):
             raise BadValue(f"shards must be a power of two from 1 to 65,536, or 'auto': {shards!r}")
         super().__init__(*args, _shards=n, **kwargs)
         self.shards = n
+
+
+class SyncMap(_ConcurrentMap):
+    """Go's `sync.Map` up to Go 1.23: a read-only map behind one atomic pointer, a dirty map behind a mutex, promotion when the
+    misses reach the dirty map's size.
+
+    Consistency: operations on one key are linearizable; an iteration is weakly consistent, and promotes. Progress: a read of a
+    key in the read-only map waits for nobody. Source: sync/map.go of Go 1.23; csrc/sync/syncmap.c.
+    """
+
+    __slots__ = ()
+    _core_id = lib.GM_VARIANT_SYNCMAP
+
+
+class HashTrieMap(_ConcurrentMap):
+    """Go's `sync.Map` from Go 1.24: a concurrent hash trie, four bits of the hash a level, a mutex a node.
+
+    Consistency: operations on one key are linearizable; an iteration is weakly consistent. Progress: reads wait for nobody.
+    Source: internal/sync/hashtriemap.go of Go 1.24; csrc/sync/hashtrie.c.
+    """
+
+    __slots__ = ()
+    _core_id = lib.GM_VARIANT_HASHTRIE
+
+
+class ConcurrentMap(_ConcurrentMap):
+    """The one to use: buckets of eight like Go's, readers that write no shared word and take no lock, a lock for each chain of
+    buckets, growth that all writers carry out together, memory given back by epochs.
+
+    Consistency: operations on one key are linearizable; an iteration is weakly consistent: each key at most once, every key
+    that is there throughout. Progress: a read waits for nobody, also while the map grows. csrc/sync/lockfree.c.
+    """
+
+    __slots__ = ()
+    _core_id = lib.GM_VARIANT_LOCKFREE

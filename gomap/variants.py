@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gomap._core import lib
-from gomap.concurrent import GrowLockMap, MutexMap, RWMutexMap, ShardedMap
+from gomap.concurrent import ConcurrentMap, GrowLockMap, HashTrieMap, MutexMap, RWMutexMap, ShardedMap, SyncMap
 from gomap.errors import BadValue
 from gomap.map import Map
 
@@ -77,6 +77,33 @@ VARIANTS: dict[str, Variant] = {
             consistency="linearizable for one key; an iteration sees one instant of each shard",
             progress="as rwmutex, within a shard",
             core_id=lib.GM_VARIANT_SHARDED,
+        ),
+        Variant(
+            name="syncmap",
+            cls=SyncMap,
+            summary="Go's sync.Map up to 1.23: read-only map, dirty map, promotion on misses",
+            go="sync.Map up to Go 1.23",
+            consistency="linearizable for one key; an iteration is weakly consistent",
+            progress="a read of a promoted key waits for nobody; all else for the mutex",
+            core_id=lib.GM_VARIANT_SYNCMAP,
+        ),
+        Variant(
+            name="hashtrie",
+            cls=HashTrieMap,
+            summary="Go's sync.Map from 1.24: a concurrent hash trie",
+            go="sync.Map from Go 1.24",
+            consistency="linearizable for one key; an iteration is weakly consistent",
+            progress="reads wait for nobody; a writer for writers of the same node",
+            core_id=lib.GM_VARIANT_HASHTRIE,
+        ),
+        Variant(
+            name="lockfree",
+            cls=ConcurrentMap,
+            summary="ours: readers that write no shared word, cooperative growth, epochs",
+            go="none",
+            consistency="linearizable for one key; an iteration is weakly consistent: each key at most once, every lasting key",
+            progress="reads wait for nobody, also in a growth; a writer for writers of the same chain of buckets",
+            core_id=lib.GM_VARIANT_LOCKFREE,
         ),
     )
 }

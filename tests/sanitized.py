@@ -15,11 +15,11 @@ COMPILER = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
 SANITIZERS = ("thread", "address,undefined")
 
 
-def build(program: Path, sources: Iterable[Path], sanitizer: str, folder: Path) -> Path:
+def build(program: Path, sources: Iterable[Path], sanitizer: str, folder: Path, *more: str) -> Path:
     """The program with one sanitizer; skips where the compiler has no run-time library for it."""
     if COMPILER is None:
         pytest.skip("no C compiler")
-    flags = ["-std=gnu11", "-O1", "-g", "-fno-strict-aliasing", f"-fsanitize={sanitizer}", "-fno-sanitize-recover=all"]
+    flags = ["-std=gnu11", "-O1", "-g", "-fno-strict-aliasing", f"-fsanitize={sanitizer}", "-fno-sanitize-recover=all", *more]
     probe = folder / "probe.c"
     probe.write_text("int main(void) { return 0; }\n")
     if subprocess.run([COMPILER, *flags, str(probe), "-o", str(folder / "probe")], capture_output=True).returncode != 0:
@@ -30,9 +30,9 @@ def build(program: Path, sources: Iterable[Path], sanitizer: str, folder: Path) 
     return built
 
 
-def run(built: Path, argument: str, sanitizer: str) -> str:
+def run(built: Path, arguments: list[str], sanitizer: str) -> str:
     """What it prints; fails if it does not exit with 0."""
-    command = [str(built), argument]
+    command = [str(built), *arguments]
     if sanitizer == "thread" and shutil.which("setarch"):
         command = ["setarch", "-R", *command]  # older run-time libraries cannot place their shadow under full ASLR
     environment = {k: v for k, v in os.environ.items() if k not in ("LD_PRELOAD", "ASAN_OPTIONS")}

@@ -28,13 +28,45 @@
 #define gm_add_rlx(p, v) atomic_fetch_add_explicit(p, v, memory_order_relaxed)
 #define gm_sub_rlx(p, v) atomic_fetch_sub_explicit(p, v, memory_order_relaxed)
 #define gm_sub_acq_rel(p, v) atomic_fetch_sub_explicit(p, v, memory_order_acq_rel)
-#define gm_add_acq_rel(p, v) atomic_fetch_add_explicit(p, v, memory_order_acq_rel)
 #define gm_and_rel(p, v) atomic_fetch_and_explicit(p, v, memory_order_release)
 #define gm_swap_acq(p, v) atomic_exchange_explicit(p, v, memory_order_acquire)
-#define gm_cas_rlx(p, expected, v)                                                                                             \
-    atomic_compare_exchange_strong_explicit(p, expected, v, memory_order_relaxed, memory_order_relaxed)
+#define gm_swap_acq_rel(p, v) atomic_exchange_explicit(p, v, memory_order_acq_rel)
+#define gm_add_acq_rel(p, v) atomic_fetch_add_explicit(p, v, memory_order_acq_rel)
 #define gm_cas_acq(p, expected, v)                                                                                             \
     atomic_compare_exchange_strong_explicit(p, expected, v, memory_order_acquire, memory_order_relaxed)
+#define gm_cas_rel(p, expected, v)                                                                                             \
+    atomic_compare_exchange_strong_explicit(p, expected, v, memory_order_release, memory_order_relaxed)
+#define gm_cas_rlx(p, expected, v)                                                                                             \
+    atomic_compare_exchange_strong_explicit(p, expected, v, memory_order_relaxed, memory_order_relaxed)
+/* On failure too what was found is acquired: for words that point to what the caller looks at before it tries again. */
+#define gm_cas_acq_rel(p, expected, v)                                                                                         \
+    atomic_compare_exchange_strong_explicit(p, expected, v, memory_order_acq_rel, memory_order_acquire)
+
+/* Keeps the compiler, and nothing else, from moving an access across. */
+#define gm_fence_compiler() atomic_signal_fence(memory_order_seq_cst)
+
+#if defined(__SANITIZE_THREAD__)
+/* gcc's thread sanitizer knows no fences and says so; on the machines it runs on an atomic addition is one. */
+static inline void gm_fence_seq_cst(void)
+{
+    static _Atomic int word;
+    atomic_fetch_add(&word, 0);
+}
+#else
+#define gm_fence_seq_cst() atomic_thread_fence(memory_order_seq_cst)
+#endif
+
+#if defined(GM_PAUSE)
+/* For tests: the thread may be held up before any ordered access. The test supplies the function. */
+void gm_pause_point(void);
+#undef gm_load_acq
+#undef gm_store_rel
+#undef gm_cas_acq
+#define gm_load_acq(p) (gm_pause_point(), atomic_load_explicit(p, memory_order_acquire))
+#define gm_store_rel(p, v) (gm_pause_point(), atomic_store_explicit(p, v, memory_order_release))
+#define gm_cas_acq(p, expected, v)                                                                                             \
+    (gm_pause_point(), atomic_compare_exchange_strong_explicit(p, expected, v, memory_order_acquire, memory_order_relaxed))
+#endif
 
 #define gm_likely(x) __builtin_expect(!!(x), 1)
 #define gm_unlikely(x) __builtin_expect(!!(x), 0)

@@ -46,10 +46,19 @@ static int op_incr(const gm_variant *v, void *self, const gm_request *r, int64_t
     return status < 0 ? status : GM_OK;
 }
 
+static bool see(void *ctx, const void *key, size_t len, const void *elem)
+{
+    (void)ctx;
+    (void)key;
+    (void)len;
+    (void)elem;
+    return true;
+}
+
 static int op_iterate(const gm_variant *v, void *self, const gm_request *r, int64_t *out)
 {
     (void)out;
-    return v->range(self, (uint64_t)r->value, NULL, NULL);
+    return v->range(self, (uint64_t)r->value, see, NULL);
 }
 
 static int op_len(const gm_variant *v, void *self, const gm_request *r, int64_t *out)

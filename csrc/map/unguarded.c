@@ -64,6 +64,8 @@ int gm_ung_compare_and_swap(gm_map *m, const void *key, size_t len, const void *
 int gm_ung_add(gm_map *m, const void *key, size_t len, int64_t delta, int64_t *sum)
 {
     int64_t now = 0;
+    if (m->t.elem_kind == GM_REF || m->t.elem_size != sizeof now)
+        return GM_E_ARGUMENT;
     int status = m->path->get(m, key, len, &now);
     if (status < 0)
         return status;

@@ -10,6 +10,9 @@ const gm_variant *gm_variant_of(int id)
         [GM_VARIANT_RWMUTEX] = &gm_locked_rwmutex,
         [GM_VARIANT_GROWLOCK] = &gm_locked_growlock,
         [GM_VARIANT_SHARDED] = &gm_locked_sharded,
+        [GM_VARIANT_SYNCMAP] = &gm_syncmap,
+        [GM_VARIANT_HASHTRIE] = &gm_hashtrie,
+        [GM_VARIANT_LOCKFREE] = &gm_lockfree,
     };
     return id >= 0 && id < GM_VARIANTS ? all[id] : NULL;
 }

@@ -11,4 +11,4 @@ from sanitized import ROOT, SANITIZERS, build, run
 @pytest.mark.parametrize("sanitizer", SANITIZERS)
 def test_every_ending_leaves_nothing_behind(sanitizer: str, tmp_path: Path) -> None:
     built = build(ROOT / "tests" / "lab" / "engine.c", sorted((ROOT / "csrc").rglob("*.c")), sanitizer, tmp_path)
-    assert run(built, "2", sanitizer) == "all as it should be\n"
+    assert run(built, ["2"], sanitizer) == "all as it should be\n"

@@ -16,7 +16,7 @@ KINDS = 8
 
 @pytest.mark.parametrize("sanitizer", SANITIZERS)
 def test_racing_readers_are_observable_never_undefined(sanitizer: str, tmp_path: Path) -> None:
-    out = run(build(ROOT / "tests" / "map" / "race.c", SOURCES, sanitizer, tmp_path), "12", sanitizer)
+    out = run(build(ROOT / "tests" / "map" / "race.c", SOURCES, sanitizer, tmp_path), ["12"], sanitizer)
     counts = re.findall(r"hits (\d+) misses (\d+) refused (\d+)", out)
     assert len(counts) == KINDS
     assert all(int(hits) > 0 for hits, _, _ in counts), "the readers never met the writer's keys"

@@ -1,0 +1,1369 @@
+/* lockfree.c: a concurrent map that does not stall: readers lock nothing, writers lock one bucket, and a growth is done by all
+ * who write, each a bucket or two, while everybody goes on.
+ *
+ *     hot --> table pointer                                  table B=2, next --> table B=3, next = NULL
+ *             counter lanes [12][-3][40]..                   tickets 2           tickets 0
+ *                                                            evacuated 1         evacuated 0
+ *     bucket   ctl       version | evacuated | locked        [0] evacuated       [0] <- entries of old bucket 0 ..
+ *              tops      eight bytes of hash, one word       [1]                 [1]
+ *              keys[8]   a word each                         [2] locked: moving  [2]
+ *              elems[8]  a word each                         [3]                 [3]
+ *              overflow  --> bucket --> ..                                       [4] <- .. and these
+ *
+ * A key of 4 or 8 bytes is its word; any other key is a pointer to an immutable block. An elem of up to 8 bytes is its word; a
+ * larger one is a pointer to an immutable block that is replaced as a whole. A byte of tops is 0 for a cell that was never
+ * used (virgin), 1 for one whose entry was deleted, else the hash's highest byte. Cells are filled in the order of the chain.
+ *
+ *   get       the table's bucket; evacuated: the next table's. Tops, then key, then elem. A hit counts if the version is what
+ * it was at the start, else once more write     if the table has a next one: evacuates the bucket it needs, and one more by
+ * ticket. Locks the bucket; evacuated meanwhile: on to the next table. Searches the chain, then insert      into the first cell
+ * that is not in use: key, elem, tops. If the cell was in use before: first raises the version overwrite   one store of the
+ * elem's word delete      one store of tops. The cell's words stay as they are until it is used again What memory it needs
+ * (blocks, an overflow bucket) it finds out under the lock and gets without: unlocks, allocates, locks again grow      whoever
+ * sees more than 6.5 entries a bucket publishes a larger next table, or one as large where overflow buckets outnumber buckets;
+ * under a sixteenth of that a smaller one, not below what the hint asked for evacuate  locks the old bucket, copies its entries
+ * to the next table, marks it evacuated. The last one makes the next table the map's, and retires the old one range     the
+ * buckets of the table as it was at the start, from a random one on, as *groups* of hashes (hash & mask == bucket): for each,
+ * locks what bucket or buckets the group is in now, copies their words, unlocks, visits clear     group by group in the same
+ * way; then shrinks the table
+ *
+ * ORDER
+ *   O1  ctl of a chain's first bucket guards the chain: lock (acquire) - unlock (release). tops, keys, elems and overflow are
+ *       stored under it, and ctl itself too but for the lock bit. Relaxed loads under the lock see the latest.
+ *   O2  tops (release) after key and elem: who finds a top (acquire) finds the key and elem that came with it or later ones.
+ *   O3  No key or elem of another entry is taken for that of the wanted one. A cell's words belong to *tenancies*, each begun
+ * by an insert. All but the first in a cell raise the version before they store (release) the key's and elem's words. A reader
+ * that loads (acquire) a word of a tenancy that was begun after its first load of ctl therefore sees a higher version when it
+ * looks again, and starts over. A tenancy that was begun before its first load: the deletion that preceded it is seen too (the
+ * raise is a release, the first load an acquire), so the top found is of the last tenancy then begun, and with it (O2) key and
+ * elem. First tenancies need no raise: their cell had no other words before. O4  A hit, at the last instant when that elem was
+ * the key's: the top was there when tops was loaded; the elem's word is that at the time of its load, or at the deletion, if
+ * the entry was deleted in between. If the bucket was evacuated in between, its words are those of that moment, and the reader
+ * began before. Hence the lock and evacuated bits need no second look, and a bucket can be read while it is being evacuated. O5
+ * A miss needs no second look. No entry moves within a table, and the search goes over all cells in order; a virgin cell ends
+ * it, since cells are filled in order. So a key that is in the chain from the first load of ctl to the end of the search is
+ * found, and one that is not found was missing at some instant of it: at the beginning, or after a deletion. Entries put into
+ * the next table are put there after the evacuated bit, which was not set at the beginning. O6  Evacuated (release, by
+ * unlocking) - load of ctl (acquire): who sees the bit sees t->next and all that was moved. From then on the old bucket is
+ * never stored to. The words move, the blocks stay: nothing is retired but the table. O7  Buckets of a larger or equal next
+ * table are private to who evacuates the one old bucket that their keys come from: others come there only by its evacuated bit,
+ * or by the table pointer, which is stored after all bits. Buckets of a smaller next table take from several, so they are
+ * locked. The order is old before new, and only two are ever held. O8  t->next is set once (compare-and-swap from NULL), and
+ * only while t is the map's table; the table pointer is stored once for each growth, by whoever adds the last to t->evacuated.
+ * So there is at most one next table. O9  A block is retired after the store that unlinks it, a table after the store of the
+ * table pointer: epoch.c does the rest. A reader's pointers were loaded inside, so they hold until it leaves. O10 Linearization
+ * of writes: at their store of tops or elem.
+ *
+ * PROGRESS
+ *   P1  get locks nothing and waits for nobody. It starts over only if an insert into the same bucket reused a cell meanwhile,
+ *       and moves to the next table only if a growth has got so far: lock-free; retries are counted.
+ *   P2  A write waits for writes to the same bucket, for its evacuation, and (when the map shrinks) for others' evacuations
+ * into the same bucket. Under a lock nothing is allocated, freed or slept on; two locks at most, so no deadlock. P3  A write
+ * does at most two evacuations: one that it needs, and one that is not locked. Tickets go round, so a bucket whose helper
+ * sleeps, or had no memory, is come by again; tables are done long before the next growth is due. P4  Allocating and zeroing
+ * the next table holds up only the one who does it. A second one tries when there are twice as many entries as there should be,
+ * and so on: the map does not depend on the first one being run. P5  A thread that sleeps holding a bucket's lock holds up
+ * writes to it, and the end of the growth, nothing else. P6  range, clear: a lock for each bucket, for the time of copying or
+ * deleting its entries. Memory is held back only while a group is visited.
+ *
+ * FAILURE. A write that gets no memory has changed nothing. An evacuation that gets no overflow bucket has changed nothing: the
+ * write goes on in the old bucket. A growth that gets no table is not begun.
+ *
+ * Divergences from Go's map
+ *   - +0 and -0 are one key, stored as +0: Go keeps the one that was assigned last.
+ *   - A NaN's hash has to be remembered: its key is a block with the number and the drawn hash, and the key's word a NaN whose
+ *     payload is the block's address.
+ *   - len is a sum over lanes, each exact; beside writers it is NOT linearizable. clear is not either: it is one deletion
+ *     after the other, and what is stored meanwhile may stay.
+ *   - range: what is there throughout comes exactly once, everything else at most once. visit may call the map.
+ *   - stats count no uncontended locks: that would be a shared counter.
+ *   - The chains of a table never become shorter; deleted cells are used again, and when overflow buckets outnumber buckets the
+ *     table is replaced by one as large.
+ *
+ * Rejected: a version for each cell (a word more to load on every hit, to spare retries that are rare); moving entries within a
+ * chain to fill gaps (then a miss would need a second look, and a get of a key that is never written could be held up);
+ * forwarding readers by locking while a bucket is evacuated (readers would wait); hashes in the cells (8 bytes an entry).
+ */
+#include "sync/sync.h"
+
+#include "base/clock.h"
+#include "base/probe.h"
+#include "base/thread.h"
+#include "sync/content.h"
+#include "sync/epoch.h"
+
+#include <sched.h>
+
+enum { cells = 8, mostB = 48, lanes = 16, hotLine = 128, freedAtOnce = 256 };
+enum { topVirgin = 0, topDeleted = 1, topLeast = 2 };
+
+#define CTL_LOCKED UINT64_C(1)
+#define CTL_EVACUATED UINT64_C(2)
+#define CTL_VERSION UINT64_C(4) /* the lowest bit of the version */
+#define EACH_BYTE UINT64_C(0x0101010101010101)
+
+typedef struct bucket {
+    _Atomic uint64_t ctl; /* of the chain; in an overflow bucket: which one came to the table before it (an address) */
+    _Atomic uint64_t tops;
+    _Atomic uint64_t keys[cells], elems[cells];
+    struct bucket *_Atomic overflow;
+} bucket;
+
+typedef struct table {
+    gm_retired retired;
+    unsigned B;
+    uint64_t mask;
+    struct table *_Atomic next;
+    char apart[hotLine]; /* what is above is read by all */
+    _Atomic uint64_t tickets, evacuated, overflows, attempts;
+    _Atomic uint64_t newest; /* overflow bucket: the first of a list through their ctl */
+    char apart_too[hotLine];
+    bucket buckets[];
+} table;
+
+/* Immutable once published. */
+typedef struct block {
+    gm_retired retired;
+    size_t size;
+    unsigned char bytes[];
+} block;
+
+typedef struct lockfree {
+    gm_content t;
+    gm_epochs *epochs;
+    bool key_inline, elem_inline, floats;
+    unsigned least_B;
+    size_t stride, hot_size;
+    unsigned char *hot; /* the table pointer and the lanes, `stride` bytes apart */
+    struct {
+        _Atomic uint64_t contended, spins, wait_ns, longest_wait_ns, retries, growths, shrinks, evacuated;
+    } seen;
+} lockfree;
+
+/* A key as the map looks for it. */
+typedef struct wanted {
+    uint64_t hash, word; /* word: for keys that are inline */
+    const void *p;
+    size_t len;
+    bool nan;
+} wanted;
+
+typedef struct cell {
+    bucket *b;
+    unsigned i;
+} cell;
+
+/* What a write brings along, and what it leaves behind. */
+typedef struct job {
+    gm_write *w;
+    wanted k;
+    block *key, *elem; /* made for it and not used yet */
+    bucket *room;      /* the same */
+    block *out[2];     /* unlinked, to be retired */
+    int status, added; /* added: 1, 0 or -1 entries */
+} job;
+
+/* ------------------------------------------------------------------ words */
+
+static table *_Atomic *table_word(const lockfree *m)
+{
+    return (table * _Atomic *)(void *)m->hot;
+}
+
+static table *table_now(const lockfree *m)
+{
+    return gm_load_acq(table_word(m)); /* pairs with finish (O8) */
+}
+
+static _Atomic int64_t *lane_of(const lockfree *m, unsigned lane)
+{
+    return (_Atomic int64_t *)(void *)(m->hot + (lane + 1) * m->stride);
+}
+
+/* Threads take lanes in turn. */
+static unsigned own_lane(void)
+{
+    static _Atomic uint32_t given;
+    static _Thread_local uint32_t own;
+    if (!own)
+        own = gm_add_rlx(&given, 1) % lanes + 1; /* a number, ordering nothing */
+    return own - 1;
+}
+
+/* Exact when nobody writes. */
+static uint64_t entries(const lockfree *m)
+{
+    int64_t n = 0;
+    for (unsigned i = 0; i < lanes; i++)
+        n += gm_load_rlx(lane_of(m, i)); /* numbers, ordering nothing */
+    return n < 0 ? 0 : (uint64_t)n;
+}
+
+static uint64_t top_of(uint64_t hash)
+{
+    uint64_t top = hash >> 56;
+    return top < topLeast ? top + topLeast : top;
+}
+
+/* The highest bit of each byte of `tops` that is `top`; exact, so no cell that is not in use is taken for one that is. */
+static uint64_t tops_equal(uint64_t tops, uint64_t top)
+{
+    uint64_t x = tops ^ (EACH_BYTE * top);
+    return ~(((x & EACH_BYTE * 0x7F) + EACH_BYTE * 0x7F) | x | EACH_BYTE * 0x7F);
+}
+
+/* The same of each byte that is the top of an entry. */
+static uint64_t tops_live(uint64_t tops)
+{
+    return ~(tops_equal(tops, topVirgin) | tops_equal(tops, topDeleted)) & EACH_BYTE * 0x80;
+}
+
+static unsigned first_of(uint64_t bits)
+{
+    return (unsigned)__builtin_ctzll(bits) / 8;
+}
+
+static uint64_t tops_with(uint64_t tops, unsigned i, uint64_t top)
+{
+    return (tops & ~(UINT64_C(0xFF) << 8 * i)) | top << 8 * i;
+}
+
+/* Cells are filled in order: with the last one virgin there is nothing behind. */
+static bool ends_here(uint64_t tops)
+{
+    return tops >> 56 == topVirgin;
+}
+
+/* ------------------------------------------------------------------ blocks */
+
+#define NAN_BITS UINT64_C(0xFFF0000000000000) /* above it, a word is a NaN; of floats no other NaN is stored in a cell */
+
+static bool key_is_block(const lockfree *m, uint64_t word)
+{
+    return !m->key_inline || (m->floats && word > NAN_BITS);
+}
+
+/* Allocations are aligned to 16, so that an address of up to 56 bits fits where a NaN has room for 52. */
+static uint64_t word_of_key(const lockfree *m, const block *b)
+{
+    uint64_t word = (uint64_t)(uintptr_t)b;
+    return m->floats ? NAN_BITS | word >> 4 : word;
+}
+
+static block *block_of_key(const lockfree *m, uint64_t word)
+{
+    return (block *)(uintptr_t)(m->floats ? (word & ~NAN_BITS) << 4 : word);
+}
+
+static block *block_of_elem(uint64_t word)
+{
+    return (block *)(uintptr_t)word;
+}
+
+static block *block_new(lockfree *m, size_t size)
+{
+    block *b = size > SIZE_MAX / 2 ? NULL : gm_content_new(&m->t, sizeof *b + size);
+    if (b)
+        b->size = size;
+    return b;
+}
+
+static void block_free(lockfree *m, block *b)
+{
+    if (b)
+        gm_content_free(&m->t, b, sizeof *b + b->size);
+}
+
+static void block_release(void *owner, gm_retired *r)
+{
+    block_free(owner, (block *)(void *)r);
+}
+
+static void block_retire(lockfree *m, block *b)
+{
+    if (!b)
+        return;
+    b->retired.release = block_release;
+    gm_epoch_retire(m->epochs, &b->retired);
+}
+
+/* A NaN's block holds its hash behind its eight bytes. */
+static block *key_block_new(lockfree *m, const wanted *k)
+{
+    block *b = block_new(m, m->floats ? 2 * sizeof k->hash : k->len);
+    if (!b)
+        return NULL;
+    gm_bytes_copy(b->bytes, k->p, k->len);
+    if (m->floats)
+        memcpy(b->bytes + sizeof k->hash, &k->hash, sizeof k->hash);
+    return b;
+}
+
+/* The bytes of a key; those of an inline one are the word's own. */
+static const void *key_bytes(const lockfree *m, const uint64_t *word, size_t *len)
+{
+    if (!key_is_block(m, *word)) {
+        *len = m->t.key_size;
+        return word;
+    }
+    block *b = block_of_key(m, *word);
+    *len = m->floats ? sizeof *word : b->size;
+    return b->bytes;
+}
+
+static const void *elem_bytes(const lockfree *m, const uint64_t *word)
+{
+    return m->elem_inline ? (const void *)word : block_of_elem(*word)->bytes;
+}
+
+static uint64_t hash_of_key(lockfree *m, uint64_t word)
+{
+    size_t len;
+    const void *p = key_bytes(m, &word, &len);
+    uint64_t hash;
+    if (!m->floats || !key_is_block(m, word))
+        return gm_key_hash(&m->t, p, len);
+    memcpy(&hash, (const unsigned char *)p + sizeof hash, sizeof hash);
+    return hash;
+}
+
+static wanted want(lockfree *m, const void *key, size_t len)
+{
+    wanted k = {.p = key, .len = gm_content_len(&m->t, len)};
+    k.hash = gm_key_hash(&m->t, key, k.len);
+    k.nan = !gm_key_reflexive(&m->t, key);
+    if (m->key_inline && !(m->floats && gm_key_float(key) == 0)) /* zeros become +0 */
+        memcpy(&k.word, key, k.len);
+    return k;
+}
+
+static bool key_is(const lockfree *m, const wanted *k, uint64_t word)
+{
+    if (m->key_inline)
+        return word == k->word;
+    const block *b = block_of_key(m, word);
+    return b->size == k->len && gm_bytes_equal(b->bytes, k->p, k->len);
+}
+
+/* ------------------------------------------------------------------ locks */
+
+static void count_wait(lockfree *m, uint64_t ns, uint64_t spins)
+{
+    uint64_t longest = gm_load_rlx(&m->seen.longest_wait_ns); /* all relaxed: numbers to look at */
+    gm_add_rlx(&m->seen.contended, 1);
+    gm_add_rlx(&m->seen.spins, spins);
+    gm_add_rlx(&m->seen.wait_ns, ns);
+    while (ns > longest && !gm_cas_rlx(&m->seen.longest_wait_ns, &longest, ns))
+        ;
+}
+
+static bool lock_try(bucket *b, uint64_t *ctl)
+{
+    *ctl = gm_load_rlx(&b->ctl);
+    if ((*ctl & CTL_LOCKED) || !gm_cas_acq(&b->ctl, ctl, *ctl | CTL_LOCKED)) /* pairs with unlock (O1) */
+        return false;
+    *ctl |= CTL_LOCKED;
+    return true;
+}
+
+/* Locks are held for a few hundred instructions: longer only if the holder has lost its CPU. */
+static void wait_a_little(uint64_t spins)
+{
+    if (spins % 64)
+        gm_relax();
+    else if (spins < 64 * 64)
+        sched_yield();
+    else
+        gm_nap_ns(50000); /* yielding does not let threads of a lower priority run */
+}
+
+static __attribute__((noinline)) uint64_t lock_slow(lockfree *m, bucket *b)
+{
+    gm_span span = gm_span_enter(GM_CAUSE_LOCK_WAIT);
+    uint64_t began = gm_now_ns(), ctl, spins = 0;
+    while (!lock_try(b, &ctl))
+        wait_a_little(++spins);
+    count_wait(m, gm_now_ns() - began, spins);
+    gm_span_leave(span);
+    return ctl;
+}
+
+/* ctl as it is now; the holder keeps it. */
+static uint64_t lock(lockfree *m, bucket *b)
+{
+    uint64_t ctl;
+    return gm_likely(lock_try(b, &ctl)) ? ctl : lock_slow(m, b);
+}
+
+static void unlock(bucket *b, uint64_t ctl)
+{
+    gm_store_rel(&b->ctl, ctl & ~CTL_LOCKED); /* pairs with lock_try (O1), look and evacuated (O6) */
+}
+
+static bool evacuated(bucket *b)
+{
+    return gm_load_acq(&b->ctl) & CTL_EVACUATED; /* pairs with unlock (O6) */
+}
+
+/* ------------------------------------------------------------------ chains */
+
+/* With or without the lock. */
+static bool search(const lockfree *m, bucket *b, const wanted *k, cell *at)
+{
+    uint64_t top = top_of(k->hash);
+    do {
+        uint64_t tops = gm_load_acq(&b->tops); /* pairs with put and take_out (O2) */
+        for (uint64_t hits = tops_equal(tops, top); hits; hits &= hits - 1) {
+            unsigned i = first_of(hits);
+            if (key_is(m, k, gm_load_acq(&b->keys[i]))) { /* pairs with put (O3) */
+                *at = (cell){b, i};
+                return true;
+            }
+        }
+        if (ends_here(tops))
+            return false;
+        b = gm_load_acq(&b->overflow); /* pairs with append */
+    } while (b);
+    return false;
+}
+
+/* The first cell not in use. False: there is none, and at->b is the chain's last bucket. Under the lock. */
+static bool free_cell(bucket *b, cell *at)
+{
+    for (;; b = gm_load_rlx(&b->overflow)) {
+        uint64_t unused = ~tops_live(gm_load_rlx(&b->tops)) & EACH_BYTE * 0x80;
+        *at = (cell){b, unused ? first_of(unused) : 0};
+        if (unused || !gm_load_rlx(&b->overflow))
+            return unused != 0;
+    }
+}
+
+/* Under the lock. `room` is zeroed: a bucket of virgin cells. */
+static void append(table *t, cell *at, bucket *room)
+{
+    uint64_t before = gm_load_rlx(&t->newest);
+    do
+        gm_store_rlx(&room->ctl, before);
+    while (!gm_cas_rel(&t->newest, &before, (uint64_t)(uintptr_t)room)); /* pairs with overflows_free */
+    gm_store_rel(&at->b->overflow, room);                                /* pairs with search */
+    gm_add_rlx(&t->overflows, 1);                                        /* a number, ordering nothing */
+    *at = (cell){room, 0};
+}
+
+/* Begins a tenancy (O3); under the lock of the chain that `head` begins. */
+static void put(bucket *head, uint64_t *ctl, cell at, uint64_t top, uint64_t key, uint64_t elem)
+{
+    uint64_t tops = gm_load_rlx(&at.b->tops);
+    if ((tops >> 8 * at.i & 0xFF) != topVirgin) {
+        *ctl += CTL_VERSION;
+        gm_store_rel(&head->ctl, *ctl); /* pairs with look: before the words below, and after the deletion */
+    }
+    gm_store_rel(&at.b->keys[at.i], key);                  /* pairs with search (O3) */
+    gm_store_rel(&at.b->elems[at.i], elem);                /* pairs with look (O3) */
+    gm_store_rel(&at.b->tops, tops_with(tops, at.i, top)); /* pairs with search (O2) */
+}
+
+/* Ends a tenancy: the words stay. Under the lock. */
+static void take_out(cell at)
+{
+    gm_store_rel(&at.b->tops, tops_with(gm_load_rlx(&at.b->tops), at.i, topDeleted)); /* pairs with search (O5) */
+}
+
+/* ------------------------------------------------------------------ tables */
+
+static bucket *bucket_of(table *t, uint64_t hash)
+{
+    return &t->buckets[hash & t->mask];
+}
+
+static size_t table_size(unsigned B)
+{
+    return sizeof(table) + ((size_t)1 << B) * sizeof(bucket);
+}
+
+static table *table_new(lockfree *m, unsigned B)
+{
+    if (B > mostB)
+        return NULL;
+    gm_span span = gm_span_enter(GM_CAUSE_ARRAY_ALLOCATION);
+    table *t = gm_content_new(&m->t, table_size(B));
+    gm_span_leave(span);
+    if (t) {
+        t->B = B;
+        t->mask = (UINT64_C(1) << B) - 1;
+    }
+    return t;
+}
+
+static void room_free(lockfree *m, bucket *b)
+{
+    for (bucket *next; b; b = next) {
+        next = gm_load_rlx(&b->overflow); /* nobody else has it */
+        gm_content_free(&m->t, b, sizeof *b);
+    }
+}
+
+/* Frees up to `most` overflow buckets of a table that nobody else has; whether that was all. */
+static bool overflows_free(lockfree *m, table *t, uint64_t most)
+{
+    uint64_t at = gm_load_acq(&t->newest); /* pairs with append */
+    for (; at && most; most--) {
+        bucket *b = (bucket *)(uintptr_t)at;
+        at = gm_load_rlx(&b->ctl);
+        gm_content_free(&m->t, b, sizeof *b);
+    }
+    gm_store_rlx(&t->newest, at);
+    return at == 0;
+}
+
+static void table_free(lockfree *m, table *t)
+{
+    overflows_free(m, t, UINT64_MAX);
+    gm_content_free(&m->t, t, table_size(t->B));
+}
+
+/* A table may have very many overflow buckets: frees some, and leaves the rest to the next collection. */
+static void table_release(void *owner, gm_retired *r)
+{
+    table *t = (table *)(void *)r;
+    lockfree *m = owner;
+    if (overflows_free(m, t, freedAtOnce))
+        table_free(m, t);
+    else
+        gm_epoch_retire(m->epochs, r);
+}
+
+/* More than 6.5 entries a bucket, in integers. */
+static bool overloaded(uint64_t n, unsigned B)
+{
+    return n > cells && n > 13 * ((UINT64_C(1) << B) / 2);
+}
+
+static unsigned fitting(uint64_t n, unsigned from)
+{
+    while (from < mostB && overloaded(n, from))
+        from++;
+    return from;
+}
+
+/* ------------------------------------------------------------------ evacuation */
+
+/* All of t is evacuated. */
+static void finish(lockfree *m, table *t, table *n)
+{
+    gm_store_rel(table_word(m), n); /* pairs with table_now (O8) */
+    t->retired.release = table_release;
+    gm_epoch_retire(m->epochs, &t->retired);
+}
+
+static uint64_t chain_entries(bucket *b)
+{
+    uint64_t n = 0;
+    for (; b; b = gm_load_rlx(&b->overflow))
+        n += (uint64_t)__builtin_popcountll(tops_live(gm_load_rlx(&b->tops)));
+    return n;
+}
+
+static uint64_t chain_cells(bucket *b)
+{
+    uint64_t n = 0;
+    for (; b; b = gm_load_rlx(&b->overflow))
+        n += cells;
+    return n;
+}
+
+/* How many overflow buckets may be needed to move what is in b to n, both locked. Where several buckets of n, all empty, take
+ * it, each has eight cells to begin with. */
+static uint64_t room_needed(bucket *b, table *t, table *n, bucket *target)
+{
+    uint64_t moving = chain_entries(b), unused = cells;
+    if (n->mask <= t->mask)
+        unused = chain_cells(target) - chain_entries(target);
+    return moving <= unused ? 0 : (moving - unused + cells - 1) / cells;
+}
+
+static void move_cell(lockfree *m, table *n, uint64_t *target_ctl, cell from, bucket **room)
+{
+    uint64_t key = gm_load_rlx(&from.b->keys[from.i]), hash = hash_of_key(m, key);
+    bucket *to = bucket_of(n, hash);
+    cell at;
+    if (!free_cell(to, &at)) {
+        bucket *fresh = *room;
+        *room = gm_load_rlx(&fresh->overflow); /* a list of our own */
+        gm_store_rlx(&fresh->overflow, NULL);
+        append(n, &at, fresh);
+    }
+    put(to, target_ctl, at, top_of(hash), key, gm_load_rlx(&from.b->elems[from.i]));
+}
+
+static void move_chain(lockfree *m, bucket *b, table *n, uint64_t *target_ctl, bucket **room)
+{
+    for (; b; b = gm_load_rlx(&b->overflow))
+        for (uint64_t live = tops_live(gm_load_rlx(&b->tops)); live; live &= live - 1)
+            move_cell(m, n, target_ctl, (cell){b, first_of(live)}, room);
+}
+
+static uint64_t count_room(bucket *room)
+{
+    uint64_t n = 0;
+    for (; room; room = gm_load_rlx(&room->overflow)) /* a list of our own */
+        n++;
+    return n;
+}
+
+/* With b locked and not evacuated. How many more overflow buckets it takes; 0: all is moved. */
+static uint64_t move_locked(lockfree *m, table *t, table *n, uint64_t i, bucket **room)
+{
+    bucket *target = &n->buckets[i & n->mask];
+    bool shared = n->mask < t->mask; /* O7 */
+    uint64_t target_ctl = shared ? lock(m, target) : 0, needed, have = count_room(*room);
+    needed = room_needed(&t->buckets[i], t, n, target);
+    if (needed <= have)
+        move_chain(m, &t->buckets[i], n, &target_ctl, room);
+    if (shared)
+        unlock(target, target_ctl);
+    return needed <= have ? 0 : needed - have;
+}
+
+static bool room_add(lockfree *m, bucket **room, uint64_t count)
+{
+    gm_span span = gm_span_enter(GM_CAUSE_ALLOCATION);
+    while (count) {
+        bucket *b = gm_content_new(&m->t, sizeof *b);
+        if (!b)
+            break;
+        gm_store_rlx(&b->overflow, *room); /* a list of our own */
+        *room = b;
+        count--;
+    }
+    gm_span_leave(span);
+    return count == 0;
+}
+
+/* One attempt. -1: evacuated, by this call; -2: by another, or left to another; else the room that it takes. */
+static int64_t evacuate_once(lockfree *m, table *t, table *n, uint64_t i, bool wait, bucket **room)
+{
+    bucket *b = &t->buckets[i];
+    uint64_t ctl;
+    if (evacuated(b))
+        return -2;
+    if (wait)
+        ctl = lock(m, b);
+    else if (!lock_try(b, &ctl))
+        return -2;
+    uint64_t lacking = 0;
+    bool ours = !(ctl & CTL_EVACUATED);
+    if (ours)
+        lacking = move_locked(m, t, n, i, room);
+    unlock(b, ours && !lacking ? ctl | CTL_EVACUATED : ctl);
+    return lacking ? (int64_t)lacking : ours ? -1 : -2;
+}
+
+/* Evacuates bucket i, unless there is no memory. !wait: leaves it to whoever holds its lock. */
+static void evacuate(lockfree *m, table *t, table *n, uint64_t i, bool wait)
+{
+    bucket *room = NULL;
+    int64_t lacking;
+    do
+        lacking = evacuate_once(m, t, n, i, wait, &room);
+    while (lacking > 0 && room_add(m, &room, (uint64_t)lacking));
+    room_free(m, room);
+    if (lacking != -1)
+        return;
+    gm_add_rlx(&m->seen.evacuated, 1);                  /* a number to look at */
+    if (gm_add_acq_rel(&t->evacuated, 1) + 1 > t->mask) /* pairs with those of the others (O8) */
+        finish(m, t, n);
+}
+
+/* Evacuates the bucket that a writer needs, and once for each write one more. */
+static __attribute__((noinline)) void help(lockfree *m, table *t, table *n, uint64_t hash, bool *helped)
+{
+    gm_span span = gm_span_enter(GM_CAUSE_EVACUATION);
+    evacuate(m, t, n, hash & t->mask, true);
+    if (!*helped) {
+        *helped = true;
+        gm_span_switch(span, GM_CAUSE_SECOND_EVACUATION);
+        evacuate(m, t, n, gm_add_rlx(&t->tickets, 1) & t->mask, false); /* P3; relaxed: a number, ordering nothing */
+    }
+    gm_span_leave(span);
+}
+
+/* ------------------------------------------------------------------ growing and shrinking */
+
+/* Makes t's next table. `n` is the number of entries. */
+static void start(lockfree *m, table *t, unsigned B, uint64_t n)
+{
+    uint64_t others = gm_add_rlx(&t->attempts, 1); /* a hint (P4) */
+    table *fresh = others == 0 || overloaded(n / (others + 1), t->B) ? table_new(m, B) : NULL;
+    gm_sub_rlx(&t->attempts, 1);
+    if (!fresh)
+        return;
+    table *none = NULL;
+    if (gm_cas_acq_rel(&t->next, &none, fresh)) /* release pairs with the loads of next (O6, O8) */
+        gm_add_rlx(B < t->B ? &m->seen.shrinks : &m->seen.growths, 1);
+    else
+        table_free(m, fresh);
+}
+
+/* Whether the table is too small, too large or too much strewn for what is in it. */
+static __attribute__((noinline)) void resize(lockfree *m, table *t)
+{
+    uint64_t n = entries(m);
+    if (gm_load_acq(&t->next) || t != table_now(m)) /* pairs with start, finish: one growth at a time (O8) */
+        return;
+    if (overloaded(n, t->B))
+        start(m, t, fitting(n, t->B + 1), n);
+    else if (t->B > m->least_B && n < ((UINT64_C(13) << t->B) / 32))
+        start(m, t, fitting(2 * n, m->least_B), n);
+    else if (gm_load_rlx(&t->overflows) > t->mask + 1) /* a number, ordering nothing */
+        start(m, t, t->B, n);
+}
+
+/* After a write to t. Summing up the lanes takes time, so in a larger table only one write in sixteen does. */
+static void count(lockfree *m, table *t, int64_t added)
+{
+    int64_t now = gm_add_rlx(lane_of(m, own_lane()), added) + added; /* a number, ordering nothing */
+    if (t->mask < 16 || now % 16 == 0)
+        resize(m, t);
+}
+
+/* ------------------------------------------------------------------ get */
+
+enum found { MISSING, FOUND, AGAIN };
+
+/* *word: the elem's. */
+static inline enum found look(lockfree *m, const wanted *k, uint64_t *word)
+{
+    table *t = table_now(m);
+    bucket *b = bucket_of(t, k->hash);
+    uint64_t ctl; /* as loaded first: pairs with put (O3) and unlock (O6) */
+    cell at;
+    while (gm_unlikely((ctl = gm_load_acq(&b->ctl)) & CTL_EVACUATED)) {
+        t = gm_load_acq(&t->next); /* pairs with start */
+        b = bucket_of(t, k->hash);
+    }
+    if (!search(m, b, k, &at))
+        return MISSING;                      /* O5 */
+    *word = gm_load_acq(&at.b->elems[at.i]); /* pairs with put and overwrite (O3) */
+    /* The version only, not the bits below (O4). Pairs with put (O3). */
+    return gm_likely((gm_load_acq(&b->ctl) ^ ctl) < CTL_VERSION) ? FOUND : AGAIN;
+}
+
+static __attribute__((noinline)) enum found look_again(lockfree *m, const wanted *k, uint64_t *word)
+{
+    gm_span span = gm_span_enter(GM_CAUSE_RETRY);
+    enum found found;
+    do
+        gm_add_rlx(&m->seen.retries, 1); /* a number to look at */
+    while ((found = look(m, k, word)) == AGAIN);
+    gm_span_leave(span);
+    return found;
+}
+
+static inline bool find(lockfree *m, const wanted *k, uint64_t *word)
+{
+    enum found found = look(m, k, word);
+    return (gm_unlikely(found == AGAIN) ? look_again(m, k, word) : found) == FOUND;
+}
+
+static int lockfree_get(void *self, const void *key, size_t len, void *elem)
+{
+    lockfree *m = self;
+    wanted k = want(m, key, len);
+    uint64_t word;
+    gm_epoch_slot *in = gm_epoch_enter(m->epochs);
+    if (gm_unlikely(!in))
+        return GM_E_NOMEM;
+    bool found = !k.nan && find(m, &k, &word);
+    if (found)
+        gm_bytes_copy(elem, elem_bytes(m, &word), m->t.elem_size);
+    gm_epoch_leave(in);
+    return found ? GM_OK : GM_MISS;
+}
+
+/* ------------------------------------------------------------------ writes */
+
+enum { lacksNothing = 0, lacksKey = 1, lacksElem = 2, lacksRoom = 4 };
+
+/* The word of the elem to be stored; a block made for it is used up. */
+static uint64_t elem_word(lockfree *m, job *j, bool present, const void *now)
+{
+    uint64_t word = 0;
+    if (m->elem_inline) {
+        gm_write_fill(&m->t, j->w, present, now, &word);
+    } else {
+        word = (uint64_t)(uintptr_t)j->elem;
+        j->elem = NULL;
+    }
+    return word;
+}
+
+static int overwrite(lockfree *m, job *j, cell at, const uint64_t *now, int step)
+{
+    if (!m->elem_inline && !j->elem)
+        return lacksElem;
+    uint64_t word = elem_word(m, j, true, elem_bytes(m, now));
+    j->status = gm_write_answer(&m->t, j->w, step, true, elem_bytes(m, now));
+    gm_store_rel(&at.b->elems[at.i], word); /* pairs with look (O3) */
+    if (!m->elem_inline)
+        j->out[0] = block_of_elem(*now);
+    return lacksNothing;
+}
+
+static int insert(lockfree *m, table *t, bucket *b, uint64_t *ctl, job *j, int step)
+{
+    cell at;
+    bool key_block = !m->key_inline || j->k.nan, found = free_cell(b, &at);
+    int lacks = (key_block && !j->key ? lacksKey : 0) | (!m->elem_inline && !j->elem ? lacksElem : 0) |
+                (!found && !j->room ? lacksRoom : 0);
+    if (lacks)
+        return lacks;
+    if (!found) {
+        append(t, &at, j->room);
+        j->room = NULL;
+    }
+    uint64_t word = elem_word(m, j, false, NULL);
+    put(b, ctl, at, top_of(j->k.hash), key_block ? word_of_key(m, j->key) : j->k.word, word);
+    j->key = NULL;
+    j->added = 1;
+    j->status = gm_write_answer(&m->t, j->w, step, false, NULL);
+    return lacksNothing;
+}
+
+static int erase(lockfree *m, job *j, cell at, const uint64_t *now, int step)
+{
+    j->status = gm_write_answer(&m->t, j->w, step, true, elem_bytes(m, now));
+    take_out(at);
+    if (!m->key_inline)
+        j->out[0] = block_of_key(m, gm_load_rlx(&at.b->keys[at.i]));
+    if (!m->elem_inline)
+        j->out[1] = block_of_elem(*now);
+    j->added = -1;
+    return lacksNothing;
+}
+
+/* Does what is to be done, under the lock, or says what it lacks. */
+static int apply(lockfree *m, table *t, bucket *b, uint64_t *ctl, job *j)
+{
+    cell at;
+    bool present = !j->k.nan && search(m, b, &j->k, &at);
+    uint64_t now = present ? gm_load_rlx(&at.b->elems[at.i]) : 0;
+    int step = gm_write_step(&m->t, j->w, present, present ? elem_bytes(m, &now) : NULL);
+    if (step == GM_PUT)
+        return present ? overwrite(m, j, at, &now, step) : insert(m, t, b, ctl, j, step);
+    if (step == GM_REMOVE)
+        return erase(m, j, at, &now, step);
+    j->status = gm_write_answer(&m->t, j->w, step, present, present ? elem_bytes(m, &now) : NULL);
+    return lacksNothing;
+}
+
+/* Without a lock: what apply lacks. */
+static bool supply(lockfree *m, job *j, int lacks)
+{
+    gm_span span = gm_span_enter(GM_CAUSE_ALLOCATION);
+    bool ok = true;
+    if (lacks & lacksKey)
+        ok = (j->key = key_block_new(m, &j->k)) != NULL;
+    if (ok && (lacks & lacksElem)) {
+        ok = (j->elem = block_new(m, m->t.elem_size)) != NULL;
+        if (ok)
+            gm_write_fill(&m->t, j->w, false, NULL, j->elem->bytes); /* no sum: those are inline */
+    }
+    if (ok && (lacks & lacksRoom))
+        ok = room_add(m, &j->room, 1);
+    gm_span_leave(span);
+    return ok;
+}
+
+/* Inside. */
+static bool work_off(lockfree *m, job *j)
+{
+    table *t = table_now(m), *n;
+    bool helped = false;
+    for (;;) {
+        bucket *b = bucket_of(t, j->k.hash);
+        if (gm_unlikely((n = gm_load_acq(&t->next)) != NULL)) /* pairs with start */
+            help(m, t, n, j->k.hash, &helped);
+        uint64_t ctl = lock(m, b);
+        if (ctl & CTL_EVACUATED) {
+            unlock(b, ctl);
+            t = gm_load_acq(&t->next); /* pairs with start */
+            continue;
+        }
+        int lacks = apply(m, t, b, &ctl, j);
+        unlock(b, ctl);
+        if (!lacks)
+            break;
+        if (!supply(m, j, lacks))
+            return false;
+    }
+    if (j->added)
+        count(m, t, j->added);
+    return true;
+}
+
+static int lockfree_write(lockfree *m, gm_write *w)
+{
+    job j = {.w = w, .k = want(m, w->key, w->len)};
+    gm_epoch_slot *in;
+    bool ok = !(!m->elem_inline && w->kind == GM_WRITE_SWAP) || supply(m, &j, lacksElem); /* it surely will be needed */
+    if (!ok || !(in = gm_epoch_enter(m->epochs))) {
+        block_free(m, j.elem);
+        return GM_E_NOMEM;
+    }
+    ok = work_off(m, &j);
+    block_retire(m, j.out[0]);
+    block_retire(m, j.out[1]);
+    gm_epoch_leave(in);
+    block_free(m, j.key);
+    block_free(m, j.elem);
+    room_free(m, j.room);
+    return ok ? j.status : GM_E_NOMEM;
+}
+
+static const gm_content *content_of(lockfree *m)
+{
+    return &m->t;
+}
+
+GM_WRITE_FUNCTIONS(lockfree, content_of, lockfree_write)
+
+/* ------------------------------------------------------------------ range and clear */
+
+/* The keys whose hash & mask == want. */
+typedef struct group {
+    uint64_t mask, want;
+} group;
+
+typedef struct entry {
+    uint64_t key, elem; /* words */
+} entry;
+
+/* What a range copies; more than `cap`: nothing is copied any more, only counted. */
+typedef struct copies {
+    entry few[64], *list;
+    size_t n, cap;
+} copies;
+
+typedef void (*in_bucket)(lockfree *m, bucket *b, group g, void *ctx);
+
+/* Calls `in` for each bucket of t, or of the tables after it, that the group is in; the bucket is locked meanwhile. Each bucket
+ * of a larger table stands for a part of the group, and only that part is followed further: nothing comes twice, though a
+ * smaller table may bring the parts together again while they are being followed. */
+static void walk(lockfree *m, table *t, group g, in_bucket in, void *ctx)
+{
+    uint64_t parts = t->mask > g.mask ? (t->mask >> __builtin_popcountll(g.mask)) + 1 : 1;
+    for (uint64_t p = 0; p < parts; p++) {
+        group part = g;
+        if (parts > 1)
+            part = (group){t->mask, g.want | p << __builtin_popcountll(g.mask)};
+        bucket *b = bucket_of(t, part.want);
+        uint64_t ctl = lock(m, b);
+        if (!(ctl & CTL_EVACUATED))
+            in(m, b, part, ctx);
+        unlock(b, ctl);
+        if (ctl & CTL_EVACUATED)
+            walk(m, gm_load_acq(&t->next), part, in, ctx); /* pairs with start */
+    }
+}
+
+static bool in_group(lockfree *m, group g, uint64_t key)
+{
+    return (hash_of_key(m, key) & g.mask) == g.want;
+}
+
+static void copy_bucket(lockfree *m, bucket *b, group g, void *ctx)
+{
+    copies *c = ctx;
+    for (; b; b = gm_load_rlx(&b->overflow)) {
+        for (uint64_t live = tops_live(gm_load_rlx(&b->tops)); live; live &= live - 1) {
+            unsigned i = first_of(live);
+            uint64_t key = gm_load_rlx(&b->keys[i]);
+            if (!in_group(m, g, key))
+                continue;
+            if (c->n < c->cap)
+                c->list[c->n] = (entry){key, gm_load_rlx(&b->elems[i])};
+            c->n++;
+        }
+    }
+}
+
+static void copies_drop(lockfree *m, copies *c)
+{
+    if (c->list != c->few)
+        gm_content_free(&m->t, c->list, c->cap * sizeof(entry));
+    c->list = c->few;
+    c->cap = sizeof c->few / sizeof(entry);
+}
+
+/* All of the group; where there is no room for it, makes room and copies it anew. Inside. */
+static bool copy_group(lockfree *m, group g, copies *c)
+{
+    for (;;) {
+        c->n = 0;
+        walk(m, table_now(m), g, copy_bucket, c);
+        if (c->n <= c->cap)
+            return true;
+        size_t cap = 2 * c->n;
+        copies_drop(m, c);
+        entry *list = gm_content_new(&m->t, cap * sizeof(entry));
+        if (!list)
+            return false;
+        c->list = list;
+        c->cap = cap;
+    }
+}
+
+/* False: the visitor has had enough. Inside, so that blocks stay. */
+static bool visit_copies(lockfree *m, const copies *c, uint64_t *limit, gm_visit visit, void *ctx)
+{
+    for (size_t i = 0; i < c->n && *limit; i++, --*limit) {
+        const entry *e = &c->list[i];
+        size_t len;
+        const void *key = key_bytes(m, &e->key, &len);
+        if (!visit(ctx, key, len, elem_bytes(m, &e->elem)))
+            return false;
+    }
+    return *limit != 0;
+}
+
+/* The mask of the table as it is now; whether the thread could enter. */
+static bool mask_now(lockfree *m, uint64_t *mask)
+{
+    gm_epoch_slot *in = gm_epoch_enter(m->epochs);
+    if (!in)
+        return false;
+    *mask = table_now(m)->mask;
+    gm_epoch_leave(in);
+    return true;
+}
+
+static int lockfree_range(void *self, uint64_t limit, gm_visit visit, void *ctx)
+{
+    lockfree *m = self;
+    copies c;
+    uint64_t mask, first = m->t.rng.draw(m->t.rng.ctx, GM_DRAW_ITER);
+    bool more = limit != 0, ok = mask_now(m, &mask);
+    c.list = c.few;
+    copies_drop(m, &c);
+    for (uint64_t i = 0; ok && more && i <= mask; i++) {
+        gm_epoch_slot *in = gm_epoch_enter(m->epochs); /* the thread has a slot: mask_now found it */
+        ok = in && copy_group(m, (group){mask, (first + i) & mask}, &c);
+        more = ok && visit_copies(m, &c, &limit, visit, ctx);
+        if (in)
+            gm_epoch_leave(in);
+    }
+    copies_drop(m, &c);
+    return ok ? GM_OK : GM_E_NOMEM;
+}
+
+static void retire_cell(lockfree *m, bucket *b, unsigned i)
+{
+    uint64_t key = gm_load_rlx(&b->keys[i]);
+    if (key_is_block(m, key))
+        block_retire(m, block_of_key(m, key));
+    if (!m->elem_inline)
+        block_retire(m, block_of_elem(gm_load_rlx(&b->elems[i])));
+}
+
+static void clear_bucket(lockfree *m, bucket *b, group g, void *ctx)
+{
+    int64_t *cleared = ctx;
+    for (; b; b = gm_load_rlx(&b->overflow)) {
+        for (uint64_t live = tops_live(gm_load_rlx(&b->tops)); live; live &= live - 1) {
+            unsigned i = first_of(live);
+            if (!in_group(m, g, gm_load_rlx(&b->keys[i])))
+                continue;
+            take_out((cell){b, i});
+            retire_cell(m, b, i);
+            ++*cleared;
+        }
+    }
+}
+
+/* Evacuates all that a growth has left. */
+static void help_all(lockfree *m)
+{
+    table *t = table_now(m), *n = gm_load_acq(&t->next); /* pairs with start */
+    for (uint64_t i = 0; n && i <= t->mask; i++)
+        evacuate(m, t, n, i, true);
+}
+
+/* The large table of a map that was cleared goes at once; without memory for a smaller one, later. */
+static void shrink_all(lockfree *m)
+{
+    help_all(m);
+    resize(m, table_now(m));
+    help_all(m);
+}
+
+static int lockfree_clear(void *self)
+{
+    lockfree *m = self;
+    uint64_t mask;
+    if (!mask_now(m, &mask))
+        return GM_E_NOMEM;
+    for (uint64_t i = 0; i <= mask; i++) {
+        gm_epoch_slot *in = gm_epoch_enter(m->epochs); /* the thread has a slot */
+        if (!in)
+            return GM_E_NOMEM;
+        int64_t cleared = 0;
+        walk(m, table_now(m), (group){mask, i}, clear_bucket, &cleared);
+        gm_add_rlx(lane_of(m, own_lane()), -cleared); /* a number, ordering nothing */
+        if (i == mask)
+            shrink_all(m);
+        gm_epoch_leave(in);
+    }
+    gm_epoch_collect(m->epochs);
+    return GM_OK;
+}
+
+/* ------------------------------------------------------------------ check and stats */
+
+enum {                      /* gm_broken.invariant */
+       brokenLock = 1,      /* a bucket that is locked */
+       brokenPlace = 2,     /* an entry in a bucket that its hash does not lead to */
+       brokenTop = 3,       /* a top that is not its hash's */
+       brokenOrder = 4,     /* a cell in use behind a virgin one */
+       brokenTwice = 5,     /* a key twice in a chain */
+       brokenCount = 6,     /* the number of entries */
+       brokenEvacuated = 7, /* the number of evacuated buckets, or a table with all evacuated that is still the map's */
+       brokenEarly = 8,     /* an entry in the next table that comes from a bucket that is not evacuated */
+       brokenOverflows = 9  /* the number of overflow buckets */
+};
+
+typedef struct inspection {
+    lockfree *m;
+    gm_broken *out;
+    table *t, *before; /* before: the one that t takes over from, or NULL */
+    uint64_t live, evacuated, overflows;
+} inspection;
+
+static bool broken(inspection *s, int invariant, uint64_t bucket, unsigned depth, unsigned cell, uint64_t got,
+                   uint64_t expected)
+{
+    *s->out = (gm_broken){invariant, s->t != table_now(s->m) ? 0 : gm_load_acq(&s->t->next) != NULL, bucket, depth, cell, got,
+                          expected};
+    return false;
+}
+
+/* Whether the key of cell i is in an earlier cell too. */
+static bool is_twice(inspection *s, bucket *head, bucket *at, unsigned i)
+{
+    uint64_t word = gm_load_rlx(&at->keys[i]);
+    size_t len;
+    const void *p = key_bytes(s->m, &word, &len);
+    wanted k = want(s->m, p, len);
+    cell first;
+    return !k.nan && (!search(s->m, head, &k, &first) || first.b != at || first.i != i);
+}
+
+static bool check_cell(inspection *s, uint64_t i, bucket *b, unsigned depth, unsigned c)
+{
+    uint64_t hash = hash_of_key(s->m, gm_load_rlx(&b->keys[c])), top = gm_load_rlx(&b->tops) >> 8 * c & 0xFF;
+    if ((hash & s->t->mask) != i)
+        return broken(s, brokenPlace, i, depth, c, hash & s->t->mask, i);
+    if (top != top_of(hash))
+        return broken(s, brokenTop, i, depth, c, top, top_of(hash));
+    if (is_twice(s, &s->t->buckets[i], b, c))
+        return broken(s, brokenTwice, i, depth, c, 0, 0);
+    if (s->before && !evacuated(bucket_of(s->before, hash)))
+        return broken(s, brokenEarly, i, depth, c, hash & s->before->mask, 0);
+    s->live++;
+    return true;
+}
+
+static bool check_chain(inspection *s, uint64_t i)
+{
+    bucket *b = &s->t->buckets[i];
+    unsigned depth = 0;
+    bool virgin = false, moved = evacuated(b);
+    s->evacuated += moved;
+    if (gm_load_rlx(&b->ctl) & CTL_LOCKED)
+        return broken(s, brokenLock, i, 0, 0, gm_load_rlx(&b->ctl), 0);
+    for (; b; b = gm_load_rlx(&b->overflow), depth++) {
+        for (unsigned c = 0; c < cells; c++) {
+            uint64_t top = gm_load_rlx(&b->tops) >> 8 * c & 0xFF;
+            virgin = virgin || top == topVirgin;
+            if (virgin && top != topVirgin)
+                return broken(s, brokenOrder, i, depth, c, top, topVirgin);
+            if (!moved && top >= topLeast && !check_cell(s, i, b, depth, c))
+                return false;
+        }
+        s->overflows += depth != 0;
+    }
+    return true;
+}
+
+static bool check_table(inspection *s, table *t)
+{
+    s->before = s->t;
+    s->t = t;
+    s->evacuated = s->overflows = 0;
+    for (uint64_t i = 0; i <= t->mask; i++)
+        if (!check_chain(s, i))
+            return false;
+    if (s->evacuated != gm_load_rlx(&t->evacuated) || s->evacuated > t->mask)
+        return broken(s, brokenEvacuated, 0, 0, 0, gm_load_rlx(&t->evacuated), s->evacuated);
+    if (s->overflows != gm_load_rlx(&t->overflows))
+        return broken(s, brokenOverflows, 0, 0, 0, gm_load_rlx(&t->overflows), s->overflows);
+    return true;
+}
+
+static int lockfree_check(void *self, gm_broken *out)
+{
+    lockfree *m = self;
+    gm_broken unused;
+    inspection s = {.m = m, .out = out ? out : &unused};
+    for (table *t = table_now(m); t; t = gm_load_acq(&t->next)) /* pairs with start */
+        if (!check_table(&s, t))
+            return GM_E_CORRUPT;
+    if (s.live != entries(m)) {
+        broken(&s, brokenCount, 0, 0, 0, entries(m), s.live);
+        return GM_E_CORRUPT;
+    }
+    return GM_OK;
+}
+
+static void lockfree_stats(void *self, gm_stats *out)
+{
+    lockfree *m = self;
+    *out = (gm_stats){.entries = entries(m), .bytes = gm_tally_sum(&m->t.bytes)};
+    out->contended = gm_load_rlx(&m->seen.contended); /* all relaxed: numbers to look at */
+    out->spins = gm_load_rlx(&m->seen.spins);
+    out->wait_ns = gm_load_rlx(&m->seen.wait_ns);
+    out->longest_wait_ns = gm_load_rlx(&m->seen.longest_wait_ns);
+    out->retries = gm_load_rlx(&m->seen.retries);
+    out->growths = gm_load_rlx(&m->seen.growths);
+    out->shrinks = gm_load_rlx(&m->seen.shrinks);
+    out->evacuated = gm_load_rlx(&m->seen.evacuated);
+    gm_epoch_counts(m->epochs, &out->retired, &out->freed);
+}
+
+static int lockfree_len(void *self, uint64_t *n)
+{
+    *n = entries(self);
+    return GM_OK;
+}
+
+static int lockfree_growing_to(void *self)
+{
+    lockfree *m = self;
+    gm_epoch_slot *in = gm_epoch_enter(m->epochs);
+    if (!in)
+        return -1;
+    table *n = gm_load_acq(&table_now(m)->next); /* pairs with start */
+    int B = n ? (int)n->B : -1;
+    gm_epoch_leave(in);
+    return B;
+}
+
+/* ------------------------------------------------------------------ making */
+
+static void free_entries(lockfree *m, table *t)
+{
+    for (uint64_t i = 0; i <= t->mask; i++) {
+        if (evacuated(&t->buckets[i]))
+            continue;
+        for (bucket *b = &t->buckets[i]; b; b = gm_load_rlx(&b->overflow)) {
+            for (uint64_t live = tops_live(gm_load_rlx(&b->tops)); live; live &= live - 1) {
+                uint64_t key = gm_load_rlx(&b->keys[first_of(live)]);
+                block_free(m, key_is_block(m, key) ? block_of_key(m, key) : NULL);
+                block_free(m, m->elem_inline ? NULL : block_of_elem(gm_load_rlx(&b->elems[first_of(live)])));
+            }
+        }
+    }
+}
+
+static void lockfree_drop(void *self)
+{
+    lockfree *m = self;
+    table *t = m->hot ? table_now(m) : NULL;
+    if (m->epochs)
+        gm_epochs_free(m->epochs); /* the first: what is retired is not in the tables */
+    for (table *next; t; t = next) {
+        next = gm_load_acq(&t->next); /* pairs with start */
+        if (!m->key_inline || m->floats || !m->elem_inline)
+            free_entries(m, t);
+        table_free(m, t);
+    }
+    gm_content_free(&m->t, m->hot, m->hot_size);
+    gm_alloc a = m->t.alloc;
+    a.release(a.ctx, m, sizeof *m);
+}
+
+/* What is needed beside the content: false if there is no memory. */
+static bool set_up(lockfree *m, const gm_config *c, const gm_guard_config *g)
+{
+    m->floats = m->t.key_kind == GM_FLOAT64;
+    m->key_inline = m->floats || (m->t.key_kind == GM_MEM && (m->t.key_size == 4 || m->t.key_size == 8));
+    m->elem_inline = m->t.elem_size <= 8;
+    m->least_B = fitting(c->hint, 0);
+    m->stride = g && g->padded ? hotLine : sizeof(uint64_t);
+    m->hot_size = (lanes + 1) * m->stride + hotLine;
+    m->hot = gm_content_new(&m->t, m->hot_size);
+    if (!m->hot || gm_epochs_new(&m->t.alloc, m, &m->epochs) != GM_OK)
+        return false;
+    table *t = table_new(m, m->least_B);
+    gm_store_rel(table_word(m), t); /* before anybody knows the map */
+    return t != NULL;
+}
+
+static int lockfree_make(const gm_config *c, const gm_guard_config *g, void **self)
+{
+    gm_alloc a = c->alloc ? *c->alloc : gm_alloc_default();
+    lockfree *m = a.zalloc(a.ctx, sizeof *m);
+    *self = NULL;
+    if (!m)
+        return GM_E_NOMEM;
+    int status = gm_content_init(&m->t, c);
+    if (status != GM_OK) {
+        a.release(a.ctx, m, sizeof *m);
+        return status;
+    }
+    if (!set_up(m, c, g)) {
+        lockfree_drop(m);
+        return GM_E_NOMEM;
+    }
+    *self = m;
+    return GM_OK;
+}
+
+static int lockfree_enter(void *self)
+{
+    (void)self;
+    return GM_OK;
+}
+
+static void lockfree_leave(void *self)
+{
+    (void)self;
+}
+
+static const gm_variant *lockfree_begin(void *self, const gm_usage_plan *plan)
+{
+    (void)self;
+    (void)plan;
+    return &gm_lockfree;
+}
+
+const gm_variant gm_lockfree = {
+    .make = lockfree_make,
+    .drop = lockfree_drop,
+    .enter = lockfree_enter,
+    .leave = lockfree_leave,
+    .begin = lockfree_begin,
+    .end = lockfree_leave,
+    .get = lockfree_get,
+    .assign = lockfree_assign,
+    .del = lockfree_del,
+    .load_or_store = lockfree_load_or_store,
+    .compare_and_swap = lockfree_compare_and_swap,
+    .add = lockfree_add,
+    .len = lockfree_len,
+    .range = lockfree_range,
+    .clear = lockfree_clear,
+    .growing_to = lockfree_growing_to,
+    .check = lockfree_check,
+    .stats = lockfree_stats,
+};
