@@ -20,7 +20,7 @@ import numpy.typing as npt
 from gomap._core import ffi, lib
 from gomap.errors import CORRUPT, MISS, OK, BadValue, InvariantError, MissingKey, OutOfMemory, WrongType, ensure, raise_status
 from gomap.kinds import Batch, Kind, ObjectKind, Strings, StrKind, elem_kind, key_kind
-from gomap.map import HASHERS, _checked_hint, _checked_seed
+from gomap.map import core_config
 from gomap.objects import Objects
 
 __all__ = ["ConcurrentMap", "GrowLockMap", "HashTrieMap", "MutexMap", "RWMutexMap", "ShardedMap", "Stats", "SyncMap"]
@@ -76,16 +76,11 @@ class _ConcurrentMap(MutableMapping[Any, Any]):
     ) -> None:
         self._key: Kind = key_kind(key)
         self._elem: Kind = elem_kind(elem)
-        if not isinstance(hasher, str) or hasher not in HASHERS:
-            raise BadValue(f"unknown hasher {hasher!r}, allowed: {', '.join(HASHERS)}")
         if layout not in ("go", "padded"):
             raise BadValue(f"unknown layout {layout!r}, allowed: go, padded")
         self._objects = Objects() if isinstance(self._elem, ObjectKind) else None
-        config, guard, handle = ffi.new("gm_config *"), ffi.new("gm_guard_config *"), ffi.new("gm_cmap **")
-        config.key_kind, config.key_size = self._key.c_kind, self._key.c_size
-        config.elem_kind, config.elem_size = self._elem.c_kind, self._elem.c_size
-        config.hint, config.seed = _checked_hint(hint), _checked_seed(seed)
-        config.hasher = HASHERS[hasher]
+        config = core_config(self._key, self._elem, hint, hasher, seed)
+        guard, handle = ffi.new("gm_guard_config *"), ffi.new("gm_cmap **")
         guard.shards, guard.padded = _shards, layout == "padded"
         self._keep = dict(_overrides or {})  # an allocator must outlive the map
         for name, value in self._keep.items():

@@ -116,6 +116,18 @@ def _checked_seed(seed: Any) -> int:
     return value
 
 
+def core_config(key: Kind, elem: Kind, hint: int, hasher: str, seed: int | None) -> Any:
+    """A gm_config of these; `BadValue`, `WrongType`, `OutOfRange`, `OutOfMemory` as `Map` says."""
+    if not isinstance(hasher, str) or hasher not in HASHERS:
+        raise BadValue(f"unknown hasher {hasher!r}, allowed: {', '.join(HASHERS)}")
+    config = ffi.new("gm_config *")
+    config.key_kind, config.key_size = key.c_kind, key.c_size
+    config.elem_kind, config.elem_size = elem.c_kind, elem.c_size
+    config.hint, config.seed = _checked_hint(hint), _checked_seed(seed)
+    config.hasher = HASHERS[hasher]
+    return config
+
+
 class Map(MutableMapping[Any, Any]):
     """Go's classic map, typed.
 
@@ -162,8 +174,7 @@ class Map(MutableMapping[Any, Any]):
     ) -> None:
         self._key: Kind = key_kind(key)
         self._elem: Kind = elem_kind(elem)
-        if not isinstance(hasher, str) or hasher not in HASHERS:
-            raise BadValue(f"unknown hasher {hasher!r}, allowed: {', '.join(HASHERS)}")
+        config = core_config(self._key, self._elem, hint, hasher, seed)
         if not isinstance(events, str) or events not in RECORDED:
             raise BadValue(f"unknown events {events!r}, allowed: {', '.join(RECORDED)}")
         if not isinstance(event_capacity, int) or not 0 < event_capacity < 2**32:
@@ -172,11 +183,6 @@ class Map(MutableMapping[Any, Any]):
         self._objects = Objects() if isinstance(self._elem, ObjectKind) else None
         self._pack, self._pack_elem = self._key.pack, self._elem.pack
         self._load, self._elem_type = self._elem.load, self._elem.ctype
-        config = ffi.new("gm_config *")
-        config.key_kind, config.key_size = self._key.c_kind, self._key.c_size
-        config.elem_kind, config.elem_size = self._elem.c_kind, self._elem.c_size
-        config.hint, config.seed = _checked_hint(hint), _checked_seed(seed)
-        config.hasher = HASHERS[hasher]
         config.events, config.event_kinds = (0 if events == "none" else event_capacity), RECORDED[events]
         self._keep = dict(_overrides or {})  # an allocator or generator must outlive the map
         for name, value in self._keep.items():

@@ -16,7 +16,8 @@ import pytest
 
 from gomap import __version__
 from gomap.cli import main
-from gomap.lab import ReplayResult, Result
+from gomap.lab import PRESETS, ReplayResult, Result
+from gomap.variants import VARIANTS
 
 SHIPPED = str(Path(__file__).parent / "data" / "cloudphysics-io.csv.gz")
 OPTIONS = ["--key-column", "lbn", "--op-column", "op", "--op-map", "28=get,2a=assign"]
@@ -207,3 +208,17 @@ def test_without_rich_there_is_no_bar(monkeypatch: pytest.MonkeyPatch, capsys: p
     monkeypatch.setitem(sys.modules, "rich.console", None)
     assert main(["replay", SHIPPED, *OPTIONS]) == 0
     assert capsys.readouterr().err == ""
+
+
+def test_every_variant_runs_and_tells_of_growth(capsys: pytest.CaptureFixture[str]) -> None:
+    for name in VARIANTS:
+        assert main(["run", "--variant", name, "--preset", "rapid-grow", "--ops", "20000"]) == 0
+        out = capsys.readouterr().out
+        assert "Growth: none" not in out or name in ("syncmap", "hashtrie")  # they have no table that grows
+        assert out.startswith(f"{name}: ")
+
+
+def test_help_states_the_presets(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["run", "--help"]) == 0
+    out = capsys.readouterr().out
+    assert all(p.stated in out for p in PRESETS.values())

@@ -18,8 +18,8 @@
  *       or two; it is done before the wait.
  *   K4  An operation that is refused or fails is counted by its status and is in no histogram.
  *
- * Memory order: phase is relaxed (O-none: it carries no data; everything the threads share before and after passes through
- * the gate's mutex or the join). progress is relaxed: a number to look at.
+ * Memory order: phase is relaxed, it carries no data; everything the threads share before and after passes through the gate's
+ * mutex or the join. progress is relaxed: a number to look at.
  */
 #include "lab/worker.h"
 

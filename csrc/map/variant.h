@@ -9,8 +9,9 @@
  *   old      where a call may push out an elem: room for it, or NULL; written only if the key was there
  *
  * Every function from get on may be called by any number of threads at once. What happens where a design does not allow that
- * (the plain map) is told at its table. Each of these calls takes effect at one instant between its beginning and its end
- * (linearizable), but for range, which states its own consistency.
+ * (the plain map) is told at its table. A call on one key takes effect at one instant between its beginning and its end
+ * (linearizable). What len, clear and range are beside writers is told at each design's table: of several shards, and of the
+ * designs that keep striped counters, they are sums and sequences.
  */
 #ifndef GM_VARIANT_H
 #define GM_VARIANT_H

@@ -46,8 +46,8 @@
  *   P4  There is no resizing: no write is longer than these.
  *
  * Divergences from Go
- *   - An entry remembers its hash; Go computes it again when two have to be parted. For NaN (K2 in content.h) that could not
- * be.
+ *   - An entry remembers its hash; Go computes it again when two have to be parted, which for NaN (K2 in content.h) could not
+ *     be done.
  *   - Keys and elems lie in the entry, so overwriting copies a string key, where Go copies a pointer.
  *   - load_or_store makes its entry before it locks. compare_and_swap compares bytes.
  *   - add does not exist in Go: the sum is made and stored under the lock that its CompareAndSwap takes, without its loop.

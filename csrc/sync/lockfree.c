@@ -14,57 +14,64 @@
  * larger one is a pointer to an immutable block that is replaced as a whole. A byte of tops is 0 for a cell that was never
  * used (virgin), 1 for one whose entry was deleted, else the hash's highest byte. Cells are filled in the order of the chain.
  *
- *   get       the table's bucket; evacuated: the next table's. Tops, then key, then elem. A hit counts if the version is what
- * it was at the start, else once more write     if the table has a next one: evacuates the bucket it needs, and one more by
- * ticket. Locks the bucket; evacuated meanwhile: on to the next table. Searches the chain, then insert      into the first cell
- * that is not in use: key, elem, tops. If the cell was in use before: first raises the version overwrite   one store of the
- * elem's word delete      one store of tops. The cell's words stay as they are until it is used again What memory it needs
- * (blocks, an overflow bucket) it finds out under the lock and gets without: unlocks, allocates, locks again grow      whoever
- * sees more than 6.5 entries a bucket publishes a larger next table, or one as large where overflow buckets outnumber buckets;
- * under a sixteenth of that a smaller one, not below what the hint asked for evacuate  locks the old bucket, copies its entries
- * to the next table, marks it evacuated. The last one makes the next table the map's, and retires the old one range     the
- * buckets of the table as it was at the start, from a random one on, as *groups* of hashes (hash & mask == bucket): for each,
- * locks what bucket or buckets the group is in now, copies their words, unlocks, visits clear     group by group in the same
- * way; then shrinks the table
+ *   get        the table's bucket; evacuated: the next table's. Tops, then key, then elem. A hit counts if the version is what
+ *              it was at the start, else once more
+ *   write      if the table has a next one: evacuates the bucket it needs, and one more by ticket. Locks the bucket; evacuated
+ *              meanwhile: on to the next table. Searches the chain, then
+ *   insert     into the first cell that is not in use: key, elem, tops. If the cell was in use before: first raises the version
+ *   overwrite  one store of the elem's word
+ *   delete     one store of tops. The cell's words stay as they are until it is used again
+ *   memory     what it needs (blocks, an overflow bucket) a write finds out under the lock and gets without: unlocks,
+ *              allocates, locks again
+ *   grow       whoever sees more than 6.5 entries a bucket publishes a larger next table, or one as large where overflow
+ *              buckets outnumber buckets; under a sixteenth of that a smaller one, not below what the hint asked for
+ *   evacuate   locks the old bucket, copies its entries to the next table, marks it evacuated. The last one makes the next
+ *              table the map's, and retires the old one
+ *   range      the buckets of the table as it was at the start, from a random one on, as *groups* of hashes (hash & mask ==
+ *              bucket): for each, locks what bucket or buckets the group is in now, copies their words, unlocks, visits
+ *   clear      group by group in the same way; then shrinks the table
  *
  * ORDER
  *   O1  ctl of a chain's first bucket guards the chain: lock (acquire) - unlock (release). tops, keys, elems and overflow are
  *       stored under it, and ctl itself too but for the lock bit. Relaxed loads under the lock see the latest.
  *   O2  tops (release) after key and elem: who finds a top (acquire) finds the key and elem that came with it or later ones.
  *   O3  No key or elem of another entry is taken for that of the wanted one. A cell's words belong to *tenancies*, each begun
- * by an insert. All but the first in a cell raise the version before they store (release) the key's and elem's words. A reader
- * that loads (acquire) a word of a tenancy that was begun after its first load of ctl therefore sees a higher version when it
- * looks again, and starts over. A tenancy that was begun before its first load: the deletion that preceded it is seen too (the
- * raise is a release, the first load an acquire), so the top found is of the last tenancy then begun, and with it (O2) key and
- * elem. First tenancies need no raise: their cell had no other words before. O4  A hit, at the last instant when that elem was
- * the key's: the top was there when tops was loaded; the elem's word is that at the time of its load, or at the deletion, if
- * the entry was deleted in between. If the bucket was evacuated in between, its words are those of that moment, and the reader
- * began before. Hence the lock and evacuated bits need no second look, and a bucket can be read while it is being evacuated. O5
- * A miss needs no second look. No entry moves within a table, and the search goes over all cells in order; a virgin cell ends
- * it, since cells are filled in order. So a key that is in the chain from the first load of ctl to the end of the search is
- * found, and one that is not found was missing at some instant of it: at the beginning, or after a deletion. Entries put into
- * the next table are put there after the evacuated bit, which was not set at the beginning. O6  Evacuated (release, by
- * unlocking) - load of ctl (acquire): who sees the bit sees t->next and all that was moved. From then on the old bucket is
- * never stored to. The words move, the blocks stay: nothing is retired but the table. O7  Buckets of a larger or equal next
- * table are private to who evacuates the one old bucket that their keys come from: others come there only by its evacuated bit,
- * or by the table pointer, which is stored after all bits. Buckets of a smaller next table take from several, so they are
- * locked. The order is old before new, and only two are ever held. O8  t->next is set once (compare-and-swap from NULL), and
- * only while t is the map's table; the table pointer is stored once for each growth, by whoever adds the last to t->evacuated.
- * So there is at most one next table. O9  A block is retired after the store that unlinks it, a table after the store of the
- * table pointer: epoch.c does the rest. A reader's pointers were loaded inside, so they hold until it leaves. O10 Linearization
- * of writes: at their store of tops or elem.
+ *       by an insert. All but the first in a cell raise the version before they store (release) the key's and elem's words. A
+ *       reader that loads (acquire) a word of a tenancy that was begun after its first load of ctl therefore sees a higher
+ *       version when it looks again, and starts over. A tenancy that was begun before its first load: the deletion that
+ *       preceded it is seen too (the raise is a release, the first load an acquire), so the top found is of the last tenancy
+ *       then begun, and with it (O2) key and elem. First tenancies need no raise: their cell had no other words before.
+ *   O4  A hit counts at the last instant when that elem was the key's: the top was there when tops was loaded; the elem's word
+ *       is that at the time of its load, or at the deletion, if the entry was deleted in between. If the bucket was evacuated
+ *       in between, its words are those of that moment, and the reader began before. Hence the lock and evacuated bits need no
+ *       second look, and a bucket can be read while it is being evacuated.
+ *   O5  A miss needs no second look. No entry moves within a table, and the search goes over all cells in order; a virgin cell
+ *       ends it, since cells are filled in order. So a key that is in the chain from the first load of ctl to the end of the
+ *       search is found, and one that is not found was missing at some instant of it: at the beginning, or after a deletion.
+ *       Entries put into the next table are put there after the evacuated bit, which was not set at the beginning.
+ *   O6  Evacuated (release, by unlocking) - load of ctl (acquire): who sees the bit sees t->next and all that was moved. From
+ *       then on the old bucket is never stored to. The words move, the blocks stay: nothing is retired but the table.
+ *   O7  Buckets of a larger or equal next table are private to who evacuates the one old bucket that their keys come from:
+ *       others come there only by its evacuated bit, or by the table pointer, which is stored after all bits. Buckets of a
+ *       smaller next table take from several, so they are locked. The order is old before new, and only two are ever held.
+ *   O8  t->next is set once (compare-and-swap from NULL), and only while t is the map's table; the table pointer is stored once
+ *       for each growth, by whoever adds the last to t->evacuated. So there is at most one next table.
+ *   O9  A block is retired after the store that unlinks it, a table after the store of the table pointer: epoch.c does the
+ *       rest. A reader's pointers were loaded inside, so they hold until it leaves.
+ *   O10 Linearization of writes: at their store of tops or elem.
  *
  * PROGRESS
  *   P1  get locks nothing and waits for nobody. It starts over only if an insert into the same bucket reused a cell meanwhile,
  *       and moves to the next table only if a growth has got so far: lock-free; retries are counted.
  *   P2  A write waits for writes to the same bucket, for its evacuation, and (when the map shrinks) for others' evacuations
- * into the same bucket. Under a lock nothing is allocated, freed or slept on; two locks at most, so no deadlock. P3  A write
- * does at most two evacuations: one that it needs, and one that is not locked. Tickets go round, so a bucket whose helper
- * sleeps, or had no memory, is come by again; tables are done long before the next growth is due. P4  Allocating and zeroing
- * the next table holds up only the one who does it. A second one tries when there are twice as many entries as there should be,
- * and so on: the map does not depend on the first one being run. P5  A thread that sleeps holding a bucket's lock holds up
- * writes to it, and the end of the growth, nothing else. P6  range, clear: a lock for each bucket, for the time of copying or
- * deleting its entries. Memory is held back only while a group is visited.
+ *       into the same bucket. Under a lock nothing is allocated, freed or slept on; two locks at most, so no deadlock.
+ *   P3  A write does at most two evacuations: one that it needs, and one that is not locked. Tickets go round, so a bucket
+ *       whose helper sleeps, or had no memory, is come by again; tables are done long before the next growth is due.
+ *   P4  Allocating and zeroing the next table holds up only the one who does it. A second one tries when there are twice as
+ *       many entries as there should be, and so on: the map does not depend on the first one being run.
+ *   P5  A thread that sleeps holding a bucket's lock holds up writes to it, and the end of the growth, nothing else.
+ *   P6  range, clear: a lock for each bucket, for the time of copying or deleting its entries. Memory is held back only while
+ *       a group is visited.
  *
  * FAILURE. A write that gets no memory has changed nothing. An evacuation that gets no overflow bucket has changed nothing: the
  * write goes on in the old bucket. A growth that gets no table is not begun.

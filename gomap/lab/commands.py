@@ -53,8 +53,16 @@ def _add_files(p: argparse.ArgumentParser) -> None:
     p.add_argument("--plot", metavar="FILE.html", help="draw latency by percentile and the time line")
 
 
+def _presets_text() -> str:
+    from gomap.lab.presets import PRESETS
+
+    return "presets:\n" + "\n".join(f"  {p.name:<14} {p.stated}; {p.summary}" for p in PRESETS.values())
+
+
 def add_run(p: argparse.ArgumentParser) -> None:
     """`gomap run`."""
+    p.formatter_class = argparse.RawDescriptionHelpFormatter
+    p.epilog = _presets_text()
     p.add_argument("--variant", default="plain", metavar="V", help="the map's design (plain)")
     _add_workload(p)
     _add_load(p)

@@ -309,9 +309,10 @@ def _digest(m: Any) -> str | None:
 def _counters(m: Any, timeline: Timeline) -> dict[str, Any]:
     starts = [e for e in timeline.events if e.kind == "grow_start"]
     arrays = [e for e in timeline.events if e.kind == "array_alloc"]
+    state = _state(m)
     return {
-        **_state(m),
-        "growths": len(starts),
+        **state,
+        "growths": len(starts) if _parts(m) else state["growths"],
         "same_size_growths": sum(e.from_B == e.to_B for e in starts),
         "array_bytes": sum(e.n for e in arrays),
     }

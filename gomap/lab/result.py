@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from gomap._core import lib
 from gomap.errors import BadValue, MissingTool
-from gomap.lab.histogram import Histogram, TooFewSamples, samples_needed
+from gomap.lab.histogram import Histogram
 
 if TYPE_CHECKING:
     import pandas
@@ -210,11 +210,6 @@ class Result:
         """The latencies of all kinds together."""
         return Histogram.merged(list(self.latency.values()))
 
-    def tail(self) -> float:
-        """The highest of the percentiles 99.99, 99.9, 99, 90, 0 that every timed kind has samples for."""
-        least = min((h.count for h in self.latency.values()), default=0)
-        return next((p for p in (99.99, 99.9, 99.0, 90.0) if least >= samples_needed(p)), 0.0)
-
     def to_json(self) -> str:
         """The result as JSON, with its `schema`."""
         fields = asdict(self)
@@ -278,6 +273,3 @@ class Result:
 
 def _cause_table(t: dict[str, Any]) -> CauseTable:
     return CauseTable(tuple(t["lows_ns"]), tuple(map(tuple, t["own_ns"])), tuple(map(tuple, t["inherited_ns"])))
-
-
-__all__ += ["TooFewSamples"]

@@ -128,6 +128,8 @@ def _growths(events: Sequence[MapEvent]) -> Iterable[list[str]]:
 
 def _growth_table(r: Result) -> str:
     rows = list(_growths(r.timeline.events))
+    if not rows and r.counters["growths"]:
+        return f"Growth: {r.counters['growths']:,} since the map was made (this design keeps no time stamps of them)"
     if not rows:
         return "Growth: none while measuring"
     shown = rows[-_SHOWN_GROWTHS:]
