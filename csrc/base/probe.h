@@ -21,6 +21,7 @@
 #ifndef GM_PROBE_H
 #define GM_PROBE_H
 
+#include "base/local.h"
 #include "base/ticks.h"
 
 #include <string.h>
@@ -33,7 +34,7 @@ typedef struct gm_probe {
     bool hardware;    /* which clock: see ticks.h */
 } gm_probe;
 
-extern _Thread_local gm_probe *gm_probe_now;
+extern GM_THREAD_LOCAL gm_probe *gm_probe_now;
 
 /* Readings of the counter may overtake each other by a few ticks (T1): time never goes backwards here. */
 static inline void gm_probe_charge(gm_probe *p, uint64_t now)

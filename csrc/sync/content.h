@@ -20,6 +20,7 @@
 
 #include "base/alloc.h"
 #include "base/atomics.h"
+#include "base/local.h"
 #include "base/rng.h"
 #include "gomap.h"
 #include "map/hash.h"
@@ -36,7 +37,7 @@ typedef struct gm_tally {
 /* Threads have their thread-local memory far apart: its address tells them apart. */
 static inline unsigned gm_tally_lane(void)
 {
-    static _Thread_local char here;
+    static GM_THREAD_LOCAL char here;
     return (unsigned)(((uint64_t)(uintptr_t)&here * UINT64_C(0x9E3779B97F4A7C15)) >> 61);
 }
 

@@ -70,18 +70,8 @@
 #include <sys/syscall.h>
 #endif
 
-enum { line = 128, chunkSlots = 16, cacheEntries = 4, tidBits = 24 };
+enum { line = gm_epoch_line, chunkSlots = 16, tidBits = 24 };
 enum { retireWork = 4, leastPatience = 256, mostPatience = 4096, mostReleased = 256, mostRounds = 1024 };
-
-struct gm_epoch_slot {
-    _Alignas(line) _Atomic uint64_t announced; /* 0: outside */
-    gm_epochs *domain;
-    _Atomic uint64_t owner;         /* a thread's unique number, its number in the system below tidBits; 0: nobody's */
-    gm_retired *_Atomic pending;    /* pushed by the owner, taken by collectors */
-    _Atomic uint64_t retired;       /* the four below: the owner's alone (relaxed: owners may change) */
-    _Atomic uint32_t depth;         /* of nested enters */
-    _Atomic int32_t work, patience; /* collects when work has come down to 0, then sets it to patience */
-};
 
 typedef struct chunk {
     struct chunk *next;
@@ -90,9 +80,7 @@ typedef struct chunk {
 } chunk;
 
 struct gm_epochs {
-    _Alignas(line) _Atomic uint64_t epoch; /* read by all, written by collectors */
-    uint64_t id;
-    bool membarrier;
+    gm_epoch_gate gate; /* read by all, the epoch written by collectors */
     chunk *_Atomic chunks;
     gm_alloc alloc;
     void *owner, *raw;
@@ -105,11 +93,8 @@ struct gm_epochs {
 
 static _Atomic uint64_t domains, threads; /* numbers given out so far */
 
-static _Thread_local uint64_t own_number;
-static _Thread_local struct {
-    uint64_t id;
-    gm_epoch_slot *slot;
-} cache[cacheEntries];
+static GM_THREAD_LOCAL uint64_t own_number;
+GM_THREAD_LOCAL gm_epoch_cache gm_epoch_slots[gm_epoch_cached];
 
 /* ------------------------------------------------------------------ the system */
 
@@ -194,9 +179,9 @@ int gm_epochs_new(const gm_alloc *alloc, void *owner, gm_epochs **out)
     e->owner = owner;
     e->pid = (long)getpid();
     e->limbo_end = &e->limbo;
-    e->membarrier = membarrier_register();
-    e->id = gm_add_rlx(&domains, 1) + 1; /* relaxed: a number, ordering nothing */
-    gm_store_rlx(&e->epoch, 1);          /* before anybody knows the domain */
+    e->gate.membarrier = membarrier_register();
+    e->gate.id = gm_add_rlx(&domains, 1) + 1; /* relaxed: a number, ordering nothing */
+    gm_store_rlx(&e->gate.epoch, 1);          /* before anybody knows the domain */
     return GM_OK;
 }
 
@@ -232,7 +217,7 @@ static bool fits(uint64_t owner, enum whose whose)
 static void become_owner(gm_epoch_slot *s)
 {
     gm_store_rlx(&s->announced, 0); /* whoever had it left, or died inside and holds nothing any more */
-    gm_store_rlx(&s->depth, 0);
+    gm_store_rlx(&s->nested, 0);
     gm_store_rlx(&s->work, leastPatience);
     gm_store_rlx(&s->patience, leastPatience);
 }
@@ -272,7 +257,7 @@ static bool add_chunk(gm_epochs *e)
     return true;
 }
 
-static gm_epoch_slot *slot_search(gm_epochs *e)
+gm_epoch_slot *gm_epoch_slot_search(gm_epochs *e)
 {
     gm_epoch_slot *s = take(e, MINE);
     if (!s)
@@ -282,15 +267,9 @@ static gm_epoch_slot *slot_search(gm_epochs *e)
     while (!s && add_chunk(e)) /* again if others have taken all of it at once */
         s = take(e, FREE);
     if (s) {
-        cache[e->id % cacheEntries].id = e->id;
-        cache[e->id % cacheEntries].slot = s;
+        gm_epoch_slots[e->gate.id % gm_epoch_cached] = (gm_epoch_cache){e->gate.id, s};
     }
     return s;
-}
-
-static inline gm_epoch_slot *slot_of(gm_epochs *e)
-{
-    return gm_likely(cache[e->id % cacheEntries].id == e->id) ? cache[e->id % cacheEntries].slot : slot_search(e);
 }
 
 /* ------------------------------------------------------------------ collecting */
@@ -318,13 +297,13 @@ static void seal_list(gm_epochs *e, gm_retired *_Atomic *list, uint64_t epoch)
 static void seal(gm_epochs *e)
 {
     gm_retired **before = e->limbo_end;
-    uint64_t epoch = gm_load_rlx(&e->epoch); /* changed under busy only */
+    uint64_t epoch = gm_load_rlx(&e->gate.epoch); /* changed under busy only */
     seal_list(e, &e->orphans, epoch);
     for (chunk *c = gm_load_acq(&e->chunks); c; c = c->next) /* pairs with add_chunk */
         for (int i = 0; i < chunkSlots; i++)
             seal_list(e, &c->slots[i].pending, epoch);
     if (e->limbo_end != before)
-        gm_add_acq_rel(&e->epoch, 1); /* release pairs with enter (O1) */
+        gm_add_acq_rel(&e->gate.epoch, 1); /* release pairs with enter (O1) */
 }
 
 static uint64_t oldest(gm_epochs *e)
@@ -342,7 +321,7 @@ static uint64_t oldest(gm_epochs *e)
 
 static bool barrier(gm_epochs *e)
 {
-    if (e->membarrier)
+    if (e->gate.membarrier)
         return membarrier_issue();
     gm_fence_seq_cst(); /* pairs with the one in enter (O2) */
     return true;
@@ -413,7 +392,7 @@ void gm_epoch_counts(gm_epochs *e, uint64_t *retired, uint64_t *freed)
 }
 
 /* After a number of retirements and leaves. */
-static __attribute__((noinline)) void now_and_then(gm_epoch_slot *s)
+void gm_epoch_now_and_then(gm_epoch_slot *s)
 {
     uint64_t retired, freed;
     int32_t patience = leastPatience;
@@ -429,42 +408,9 @@ static __attribute__((noinline)) void now_and_then(gm_epoch_slot *s)
     gm_store_rlx(&s->work, patience);
 }
 
-/* ------------------------------------------------------------------ inside */
-
-gm_epoch_slot *gm_epoch_enter(gm_epochs *e)
-{
-    gm_epoch_slot *s = slot_of(e);
-    if (gm_unlikely(!s))
-        return NULL;
-    uint32_t depth = gm_load_rlx(&s->depth); /* the owner's alone */
-    gm_store_rlx(&s->depth, depth + 1);
-    if (depth)
-        return s;
-    uint64_t epoch = gm_load_acq(&e->epoch); /* pairs with seal (O1) */
-    gm_store_rel(&s->announced, epoch);      /* pairs with oldest (O2, O3) */
-    if (gm_likely(e->membarrier))
-        gm_fence_compiler(); /* the barrier is the collector's */
-    else
-        gm_fence_seq_cst(); /* pairs with barrier (O2) */
-    return s;
-}
-
-void gm_epoch_leave(gm_epoch_slot *s)
-{
-    uint32_t depth = gm_load_rlx(&s->depth) - 1; /* depth and work are the owner's alone */
-    gm_store_rlx(&s->depth, depth);
-    if (depth)
-        return;
-    gm_store_rel(&s->announced, 0); /* pairs with oldest (O3) */
-    int32_t work = gm_load_rlx(&s->work) - 1;
-    gm_store_rlx(&s->work, work);
-    if (gm_unlikely(work <= 0))
-        now_and_then(s);
-}
-
 void gm_epoch_retire(gm_epochs *e, gm_retired *r)
 {
-    gm_epoch_slot *s = slot_of(e);
+    gm_epoch_slot *s = gm_epoch_slot_of(e);
     if (gm_unlikely(!s)) {
         gm_add_rlx(&e->orphaned, 1); /* a number to look at */
         push(&e->orphans, r);

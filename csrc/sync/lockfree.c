@@ -15,11 +15,15 @@
  * used (virgin), 1 for one whose entry was deleted, else the hash's highest byte. Cells are filled in the order of the chain.
  *
  *   get        the table's bucket; evacuated: the next table's. Tops, then key, then elem. A hit counts if the version is what
- *              it was at the start, else once more
+ *              it was at the start, else once more. All lines of the bucket are asked for before the first is looked at
  *   write      if the table has a next one: evacuates the bucket it needs, and one more by ticket. Locks the bucket; evacuated
  *              meanwhile: on to the next table. Searches the chain, then
  *   insert     into the first cell that is not in use: key, elem, tops. If the cell was in use before: first raises the version
  *   overwrite  one store of the elem's word
+ *   words      where key and elem are words of eight bytes, get and overwrite are compiled apart, with the hash inlined: a
+ *              third of the instructions, so that the processor works on three times as many gets at once, which is what
+ *              counts when each is a cache miss. Two threads, 10^6 entries: a get 71 ns instead of 189, an assign 85 instead
+ *              of 190; 10^3 entries: 13 instead of 26, 14 instead of 36
  *   delete     one store of tops. The cell's words stay as they are until it is used again
  *   memory     what it needs (blocks, an overflow bucket) a write finds out under the lock and gets without: unlocks,
  *              allocates, locks again
@@ -139,6 +143,7 @@ typedef struct lockfree {
     gm_content t;
     gm_epochs *epochs;
     bool key_inline, elem_inline, floats;
+    const struct word_paths *words; /* where key and elem are words of eight bytes, else NULL */
     unsigned least_B;
     size_t stride, hot_size;
     unsigned char *hot; /* the table pointer and the lanes, `stride` bytes apart */
@@ -170,6 +175,8 @@ typedef struct job {
     int status, added; /* added: 1, 0 or -1 entries */
 } job;
 
+#define GM_INLINE static inline __attribute__((always_inline))
+
 /* ------------------------------------------------------------------ words */
 
 static table *_Atomic *table_word(const lockfree *m)
@@ -191,7 +198,7 @@ static _Atomic int64_t *lane_of(const lockfree *m, unsigned lane)
 static unsigned own_lane(void)
 {
     static _Atomic uint32_t given;
-    static _Thread_local uint32_t own;
+    static GM_THREAD_LOCAL uint32_t own;
     if (!own)
         own = gm_add_rlx(&given, 1) % lanes + 1; /* a number, ordering nothing */
     return own - 1;
@@ -206,14 +213,14 @@ static uint64_t entries(const lockfree *m)
     return n < 0 ? 0 : (uint64_t)n;
 }
 
-static uint64_t top_of(uint64_t hash)
+static inline uint64_t top_of(uint64_t hash)
 {
     uint64_t top = hash >> 56;
     return top < topLeast ? top + topLeast : top;
 }
 
 /* The highest bit of each byte of `tops` that is `top`; exact, so no cell that is not in use is taken for one that is. */
-static uint64_t tops_equal(uint64_t tops, uint64_t top)
+static inline uint64_t tops_equal(uint64_t tops, uint64_t top)
 {
     uint64_t x = tops ^ (EACH_BYTE * top);
     return ~(((x & EACH_BYTE * 0x7F) + EACH_BYTE * 0x7F) | x | EACH_BYTE * 0x7F);
@@ -344,9 +351,9 @@ static wanted want(lockfree *m, const void *key, size_t len)
     return k;
 }
 
-static bool key_is(const lockfree *m, const wanted *k, uint64_t word)
+GM_INLINE bool key_is(const lockfree *m, const wanted *k, bool words, uint64_t word)
 {
-    if (m->key_inline)
+    if (words || m->key_inline)
         return word == k->word;
     const block *b = block_of_key(m, word);
     return b->size == k->len && gm_bytes_equal(b->bytes, k->p, k->len);
@@ -415,14 +422,14 @@ static bool evacuated(bucket *b)
 /* ------------------------------------------------------------------ chains */
 
 /* With or without the lock. */
-static bool search(const lockfree *m, bucket *b, const wanted *k, cell *at)
+GM_INLINE bool search_as(const lockfree *m, bucket *b, const wanted *k, bool words, cell *at)
 {
     uint64_t top = top_of(k->hash);
     do {
         uint64_t tops = gm_load_acq(&b->tops); /* pairs with put and take_out (O2) */
         for (uint64_t hits = tops_equal(tops, top); hits; hits &= hits - 1) {
             unsigned i = first_of(hits);
-            if (key_is(m, k, gm_load_acq(&b->keys[i]))) { /* pairs with put (O3) */
+            if (gm_likely(key_is(m, k, words, gm_load_acq(&b->keys[i])))) { /* pairs with put (O3) */
                 *at = (cell){b, i};
                 return true;
             }
@@ -432,6 +439,11 @@ static bool search(const lockfree *m, bucket *b, const wanted *k, cell *at)
         b = gm_load_acq(&b->overflow); /* pairs with append */
     } while (b);
     return false;
+}
+
+static bool search(const lockfree *m, bucket *b, const wanted *k, cell *at)
+{
+    return search_as(m, b, k, false, at);
 }
 
 /* The first cell not in use. False: there is none, and at->b is the chain's last bucket. Under the lock. */
@@ -738,39 +750,61 @@ static void count(lockfree *m, table *t, int64_t added)
 
 enum found { MISSING, FOUND, AGAIN };
 
+/* Where a get will look, asked for before it is needed: tops, key and elem come at the time of one miss, not of two. */
+static inline void prefetch(const bucket *b)
+{
+    const char *at = (const char *)b;
+    __builtin_prefetch(at + 64);
+    __builtin_prefetch(at + 128);
+}
+
+static inline void prefetch_to_write(const bucket *b)
+{
+    const char *at = (const char *)b;
+    __builtin_prefetch(at, 1);
+    __builtin_prefetch(at + 64, 1);
+    __builtin_prefetch(at + 128, 1);
+}
+
 /* *word: the elem's. */
-static inline enum found look(lockfree *m, const wanted *k, uint64_t *word)
+GM_INLINE enum found look(lockfree *m, const wanted *k, bool words, uint64_t *word)
 {
     table *t = table_now(m);
     bucket *b = bucket_of(t, k->hash);
     uint64_t ctl; /* as loaded first: pairs with put (O3) and unlock (O6) */
     cell at;
+    prefetch(b);
     while (gm_unlikely((ctl = gm_load_acq(&b->ctl)) & CTL_EVACUATED)) {
         t = gm_load_acq(&t->next); /* pairs with start */
         b = bucket_of(t, k->hash);
     }
-    if (!search(m, b, k, &at))
+    if (!search_as(m, b, k, words, &at))
         return MISSING;                      /* O5 */
     *word = gm_load_acq(&at.b->elems[at.i]); /* pairs with put and overwrite (O3) */
     /* The version only, not the bits below (O4). Pairs with put (O3). */
     return gm_likely((gm_load_acq(&b->ctl) ^ ctl) < CTL_VERSION) ? FOUND : AGAIN;
 }
 
-static __attribute__((noinline)) enum found look_again(lockfree *m, const wanted *k, uint64_t *word)
+static __attribute__((noinline)) bool look_again(lockfree *m, wanted k, uint64_t *word)
 {
-    gm_span span = gm_span_enter(GM_CAUSE_RETRY);
     enum found found;
+    gm_span span = gm_span_enter(GM_CAUSE_RETRY);
     do
         gm_add_rlx(&m->seen.retries, 1); /* a number to look at */
-    while ((found = look(m, k, word)) == AGAIN);
+    while ((found = look(m, &k, false, word)) == AGAIN);
     gm_span_leave(span);
-    return found;
+    return found == FOUND;
 }
 
-static inline bool find(lockfree *m, const wanted *k, uint64_t *word)
+GM_INLINE bool find(lockfree *m, const wanted *k, bool words, uint64_t *word)
 {
-    enum found found = look(m, k, word);
-    return (gm_unlikely(found == AGAIN) ? look_again(m, k, word) : found) == FOUND;
+    enum found found = look(m, k, words, word);
+    if (gm_likely(found != AGAIN))
+        return found == FOUND;
+    uint64_t again = 0;
+    bool there = look_again(m, *k, &again);
+    *word = again;
+    return there;
 }
 
 static int lockfree_get(void *self, const void *key, size_t len, void *elem)
@@ -781,7 +815,7 @@ static int lockfree_get(void *self, const void *key, size_t len, void *elem)
     gm_epoch_slot *in = gm_epoch_enter(m->epochs);
     if (gm_unlikely(!in))
         return GM_E_NOMEM;
-    bool found = !k.nan && find(m, &k, &word);
+    bool found = !k.nan && find(m, &k, false, &word);
     if (found)
         gm_bytes_copy(elem, elem_bytes(m, &word), m->t.elem_size);
     gm_epoch_leave(in);
@@ -790,6 +824,7 @@ static int lockfree_get(void *self, const void *key, size_t len, void *elem)
 
 /* ------------------------------------------------------------------ writes */
 
+enum progress { DONE, NOT_YET, NO_MEMORY };
 enum { lacksNothing = 0, lacksKey = 1, lacksElem = 2, lacksRoom = 4 };
 
 /* The word of the elem to be stored; a block made for it is used up. */
@@ -882,12 +917,25 @@ static bool supply(lockfree *m, job *j, int lacks)
     return ok;
 }
 
-/* Inside. */
+/* With b locked and not evacuated: does it and unlocks; or unlocks, and gets what it lacks for the next time. */
+static enum progress work_locked(lockfree *m, table *t, bucket *b, uint64_t ctl, job *j)
+{
+    int lacks = apply(m, t, b, &ctl, j);
+    unlock(b, ctl);
+    if (lacks)
+        return supply(m, j, lacks) ? NOT_YET : NO_MEMORY;
+    if (j->added)
+        count(m, t, j->added);
+    return DONE;
+}
+
+/* Inside. Whether it got the memory. */
 static bool work_off(lockfree *m, job *j)
 {
     table *t = table_now(m), *n;
+    enum progress progress = NOT_YET;
     bool helped = false;
-    for (;;) {
+    while (progress == NOT_YET) {
         bucket *b = bucket_of(t, j->k.hash);
         if (gm_unlikely((n = gm_load_acq(&t->next)) != NULL)) /* pairs with start */
             help(m, t, n, j->k.hash, &helped);
@@ -895,18 +943,11 @@ static bool work_off(lockfree *m, job *j)
         if (ctl & CTL_EVACUATED) {
             unlock(b, ctl);
             t = gm_load_acq(&t->next); /* pairs with start */
-            continue;
+        } else {
+            progress = work_locked(m, t, b, ctl, j);
         }
-        int lacks = apply(m, t, b, &ctl, j);
-        unlock(b, ctl);
-        if (!lacks)
-            break;
-        if (!supply(m, j, lacks))
-            return false;
     }
-    if (j->added)
-        count(m, t, j->added);
-    return true;
+    return progress == DONE;
 }
 
 static int lockfree_write(lockfree *m, gm_write *w)
@@ -934,6 +975,110 @@ static const gm_content *content_of(lockfree *m)
 }
 
 GM_WRITE_FUNCTIONS(lockfree, content_of, lockfree_write)
+
+/* ------------------------------------------------------------------ words
+ * The same get, and the same assign of a key that is there and whose table has no next one, where key and elem are words of
+ * eight bytes: everything that a kind decides is decided when this is compiled. */
+
+typedef struct word_paths {
+    int (*get)(lockfree *m, const void *key, void *elem);
+    int (*assign)(lockfree *m, const void *key, const void *elem, void *old);
+} word_paths;
+
+GM_INLINE int get_word(lockfree *m, const wanted *k, void *elem)
+{
+    uint64_t word;
+    gm_epoch_slot *in = gm_epoch_enter(m->epochs);
+    if (gm_unlikely(!in))
+        return GM_E_NOMEM;
+    bool found = find(m, k, true, &word);
+    gm_epoch_leave(in);
+    if (found && elem)
+        memcpy(elem, &word, sizeof word);
+    return found ? GM_OK : GM_MISS;
+}
+
+/* Whether it has been done; inside. */
+GM_INLINE bool overwrite_word(lockfree *m, const wanted *k, uint64_t elem, void *old)
+{
+    table *t = table_now(m);
+    bucket *b = bucket_of(t, k->hash);
+    uint64_t ctl;
+    cell at;
+    prefetch_to_write(b);
+    if (gm_unlikely(gm_load_acq(&t->next) || !lock_try(b, &ctl))) /* pairs with start */
+        return false;
+    bool there = gm_likely(!(ctl & CTL_EVACUATED)) && search_as(m, b, k, true, &at);
+    if (gm_likely(there)) {
+        uint64_t now = gm_load_rlx(&at.b->elems[at.i]);
+        gm_store_rel(&at.b->elems[at.i], elem); /* pairs with look (O3) */
+        gm_bytes_copy(old, &now, sizeof now);
+    }
+    unlock(b, ctl);
+    return there;
+}
+
+GM_INLINE int assign_word(lockfree *m, const wanted *k, const void *key, const void *elem, void *old)
+{
+    uint64_t word;
+    gm_epoch_slot *in = gm_epoch_enter(m->epochs);
+    if (gm_unlikely(!in))
+        return GM_E_NOMEM;
+    memcpy(&word, elem, sizeof word);
+    bool done = overwrite_word(m, k, word, old);
+    gm_epoch_leave(in);
+    return gm_likely(done) ? GM_OK : lockfree_assign(m, key, sizeof word, elem, old);
+}
+
+#define WORD_PATHS(name, target, hash8)                                                                                        \
+    static target wanted want_word_##name(const lockfree *m, const void *key)                                                  \
+    {                                                                                                                          \
+        wanted k = {.p = key};                                                                                                 \
+        memcpy(&k.word, key, sizeof k.word);                                                                                   \
+        k.hash = hash8(&m->t.hk, k.word, m->t.seed);                                                                           \
+        return k;                                                                                                              \
+    }                                                                                                                          \
+    static target int get_word_##name(lockfree *m, const void *key, void *elem)                                                \
+    {                                                                                                                          \
+        wanted k = want_word_##name(m, key);                                                                                   \
+        return get_word(m, &k, elem);                                                                                          \
+    }                                                                                                                          \
+    static target int assign_word_##name(lockfree *m, const void *key, const void *elem, void *old)                            \
+    {                                                                                                                          \
+        wanted k = want_word_##name(m, key);                                                                                   \
+        return assign_word(m, &k, key, elem, old);                                                                             \
+    }
+
+#define ANYWHERE inline
+WORD_PATHS(any, ANYWHERE, gm_hash8_any)
+#if GM_HAVE_NI
+WORD_PATHS(ni, GM_TARGET_AES, aes_hash_word_ni)
+#endif
+
+static const word_paths *word_paths_for(const gm_content *t)
+{
+    static const word_paths any = {get_word_any, assign_word_any};
+    if (t->key_kind != GM_MEM || t->key_size != 8 || t->elem_size != 8)
+        return NULL;
+#if GM_HAVE_NI
+    static const word_paths ni = {get_word_ni, assign_word_ni};
+    if (t->hk.hasher == GM_HASH_AES)
+        return &ni;
+#endif
+    return &any;
+}
+
+static int get_by_kind(void *self, const void *key, size_t len, void *elem)
+{
+    lockfree *m = self;
+    return gm_likely(m->words) ? m->words->get(m, key, elem) : lockfree_get(m, key, len, elem);
+}
+
+static int assign_by_kind(void *self, const void *key, size_t len, const void *elem, void *old)
+{
+    lockfree *m = self;
+    return gm_likely(m->words) ? m->words->assign(m, key, elem, old) : lockfree_assign(m, key, len, elem, old);
+}
 
 /* ------------------------------------------------------------------ range and clear */
 
@@ -1305,6 +1450,7 @@ static bool set_up(lockfree *m, const gm_config *c, const gm_guard_config *g)
     m->floats = m->t.key_kind == GM_FLOAT64;
     m->key_inline = m->floats || (m->t.key_kind == GM_MEM && (m->t.key_size == 4 || m->t.key_size == 8));
     m->elem_inline = m->t.elem_size <= 8;
+    m->words = word_paths_for(&m->t);
     m->least_B = fitting(c->hint, 0);
     m->stride = g && g->padded ? hotLine : sizeof(uint64_t);
     m->hot_size = (lanes + 1) * m->stride + hotLine;
@@ -1361,8 +1507,8 @@ const gm_variant gm_lockfree = {
     .leave = lockfree_leave,
     .begin = lockfree_begin,
     .end = lockfree_leave,
-    .get = lockfree_get,
-    .assign = lockfree_assign,
+    .get = get_by_kind,
+    .assign = assign_by_kind,
     .del = lockfree_del,
     .load_or_store = lockfree_load_or_store,
     .compare_and_swap = lockfree_compare_and_swap,
