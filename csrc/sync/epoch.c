@@ -47,8 +47,10 @@
  *       enter of a thread searches for a slot.
  *   P2  retire: a push that can fail only as often as a collector takes the list.
  *   P3  Nobody waits for anybody. A thread that stays inside, or a collector that is not run, delays freeing only.
- *   P4  Garbage is bounded while nobody stays inside: a thread collects after 64 retirements or 256 leaves, if there is
- *       something to collect; up to 16 times later where collecting was in vain.
+ *   P4  Garbage is bounded while nobody stays inside: a thread looks after 64 retirements or 256 leaves, up to 16 times later
+ *       where that was in vain. It collects if it has retired something since it looked last; or if there is garbage that
+ *       nobody has added to or taken from since then. So whoever only reads pays for the barrier and for freeing once those
+ *       who write have stopped, not beside them.
  *   P5  A collection in leave frees at most 256 blocks: the rest waits for the next. gm_epoch_collect frees all it can.
  *
  * Divergence: outside of Linux slots of dead threads are not found, so there are as many as threads ever came.
@@ -391,18 +393,30 @@ void gm_epoch_counts(gm_epochs *e, uint64_t *retired, uint64_t *freed)
             *retired += gm_load_rlx(&c->slots[i].retired);
 }
 
-/* After a number of retirements and leaves. */
+/* Whether garbage is this thread's business: it has retired some since it looked last, or nobody has retired or freed any. */
+static bool is_due(gm_epoch_slot *s, uint64_t retired, uint64_t freed)
+{
+    uint64_t own = gm_load_rlx(&s->retired), own_before = gm_load_rlx(&s->own_seen); /* these five: the owner's alone */
+    uint64_t before = gm_load_rlx(&s->seen);
+    gm_store_rlx(&s->own_seen, own);
+    gm_store_rlx(&s->seen, retired + freed); /* neither ever falls: an equal sum means that both are what they were */
+    return retired != freed && (own != own_before || retired + freed == before);
+}
+
+/* After a number of retirements and leaves (P4). */
 void gm_epoch_now_and_then(gm_epoch_slot *s)
 {
     uint64_t retired, freed;
     int32_t patience = leastPatience;
     gm_epoch_counts(s->domain, &retired, &freed);
-    if (retired != freed) {
+    bool due = is_due(s, retired, freed), ok = due;
+    if (due) {
         gm_span span = gm_span_enter(GM_CAUSE_RECLAMATION);
-        if (!collect(s->domain, mostReleased))
-            patience = gm_load_rlx(&s->patience) * 2; /* the four below: the owner's alone */
+        ok = collect(s->domain, mostReleased);
         gm_span_leave(span);
     }
+    if (!ok && retired != freed)
+        patience = gm_load_rlx(&s->patience) * 2; /* patience and work: the owner's alone */
     patience = patience < mostPatience ? patience : mostPatience;
     gm_store_rlx(&s->patience, patience);
     gm_store_rlx(&s->work, patience);

@@ -33,7 +33,9 @@ struct gm_epoch_slot {
     gm_epochs *domain;
     _Atomic uint64_t owner;         /* a thread's unique number, its number in the system below tidBits; 0: nobody's */
     gm_retired *_Atomic pending;    /* pushed by the owner, taken by collectors */
-    _Atomic uint64_t retired;       /* the four below: the owner's alone (relaxed: owners may change) */
+    _Atomic uint64_t retired;       /* this and what is below: the owner's alone (relaxed: owners may change) */
+    _Atomic uint64_t own_seen;      /* `retired` when it looked last */
+    _Atomic uint64_t seen;          /* all that was retired and freed in the domain, when it looked last */
     _Atomic uint32_t nested;        /* enters within the outermost */
     _Atomic int32_t work, patience; /* collects when work has come down to 0, then sets it to patience */
 };

@@ -24,6 +24,7 @@
  *   threads    slots do not grow with the number of threads that ever came
  *   paused     a block is not freed while somebody who may hold it is inside; it is when nobody is
  */
+#include "base/alloc.h"
 #include "base/atomics.h"
 #include "base/clock.h"
 #include "base/thread.h"
@@ -1026,6 +1027,48 @@ static void trial_retire(trial *t, int n)
     }
 }
 
+enum { SPARED = 40 };
+
+/* Retires one for each step of the other. */
+static void *retirer(void *arg)
+{
+    trial *t = arg;
+    for (int i = 1; i <= SPARED; i++) {
+        while (gm_load_acq(&t->go) < i)
+            sched_yield();
+        trial_retire(t, 1);
+        gm_store_rel(&t->inside, i);
+    }
+    return NULL;
+}
+
+static void only_read(trial *t, int times)
+{
+    for (int i = 0; i < times; i++)
+        gm_epoch_leave(gm_epoch_enter(t->e));
+}
+
+/* A reader frees nothing while somebody else retires, and everything once that has ended (P4). */
+static void test_sparing(void)
+{
+    trial t = {0};
+    gm_alloc a = gm_alloc_default();
+    pthread_t other;
+    CHECK(gm_epochs_new(&a, &t, &t.e) == GM_OK);
+    CHECK(pthread_create(&other, NULL, retirer, &t) == 0);
+    for (int i = 1; i <= SPARED; i++) {
+        only_read(&t, 200); /* at most one look in between */
+        CHECK(t.released == 0);
+        gm_store_rel(&t.go, i);
+        while (gm_load_acq(&t.inside) < i)
+            sched_yield();
+    }
+    pthread_join(other, NULL);
+    only_read(&t, 4 * 4096);
+    CHECK(t.released == SPARED);
+    gm_epochs_free(t.e);
+}
+
 static void test_paused(void)
 {
     trial t = {0};
@@ -1064,7 +1107,7 @@ static const struct {
 } tests[] = {{"model", test_model},       {"nan", test_nan},         {"failing", test_failing},   {"churn", test_churn},
              {"counters", test_counters}, {"cas", test_cas},         {"winners", test_winners},   {"tokens", test_tokens},
              {"reading", test_reading},   {"ranging", test_ranging}, {"clearing", test_clearing}, {"stalling", test_stalling},
-             {"threads", test_threads},   {"paused", test_paused}};
+             {"threads", test_threads},   {"paused", test_paused},   {"sparing", test_sparing}};
 
 int main(int argc, char **argv)
 {
