@@ -295,6 +295,8 @@ int gm_cmap_clear(gm_cmap *c);
 int gm_cmap_check(gm_cmap *c, gm_broken *broken); /* nobody else is inside */
 void gm_cmap_stats(gm_cmap *c, gm_stats *out);
 gm_map *gm_cmap_part(gm_cmap *c, unsigned i); /* the i-th gm_map that it is made of, or NULL */
+/* Growths of a design that is not made of gm_maps, oldest first; returns how many there are. Beside writers too. */
+size_t gm_cmap_events(gm_cmap *c, gm_event *out, size_t cap, uint64_t *dropped);
 int gm_cmap_get_many(gm_cmap *c, const void *keys, const int64_t *offsets, size_t n, void *elems, uint8_t *found, size_t *done);
 int gm_cmap_assign_many(gm_cmap *c, const void *keys, const int64_t *offsets, size_t n, const void *elems, uint64_t *old_refs,
                         size_t *done);

@@ -55,6 +55,8 @@ typedef struct gm_variant {
     struct gm_map *(*part)(void *self, unsigned i); /* the i-th gm_map that it is made of; NULL, or no function: none */
     int (*check)(void *self, gm_broken *broken);    /* nobody else is inside */
     void (*stats)(void *self, gm_stats *out);
+    /* Growths of a design that is not made of gm_maps, oldest first; returns how many there are. NULL: it keeps none. */
+    size_t (*events)(void *self, gm_event *out, size_t cap, uint64_t *dropped);
 } gm_variant;
 
 extern const gm_variant gm_plain, gm_empty; /* map/plain.c */

@@ -107,6 +107,15 @@ gm_map *gm_cmap_part(gm_cmap *c, unsigned i)
     return c->v->part ? c->v->part(c->self, i) : NULL; /* a design that is not made of classic maps */
 }
 
+size_t gm_cmap_events(gm_cmap *c, gm_event *out, size_t cap, uint64_t *dropped)
+{
+    if (c->v->events)
+        return c->v->events(c->self, out, cap, dropped);
+    if (dropped)
+        *dropped = 0;
+    return 0;
+}
+
 /* ------------------------------------------------------------------ batches */
 
 static gm_view key_of(const gm_cmap *c, const void *keys, const int64_t *offsets, size_t i)

@@ -98,6 +98,7 @@
 #include "sync/sync.h"
 
 #include "base/clock.h"
+#include "base/eventlog.h"
 #include "base/probe.h"
 #include "base/thread.h"
 #include "sync/content.h"
@@ -105,7 +106,7 @@
 
 #include <sched.h>
 
-enum { cells = 8, mostB = 48, lanes = 16, hotLine = 128, freedAtOnce = 256 };
+enum { cells = 8, mostB = 48, lanes = 16, hotLine = 128, freedAtOnce = 256, mostLogged = 4096 };
 enum { topVirgin = 0, topDeleted = 1, topLeast = 2 };
 
 #define CTL_LOCKED UINT64_C(1)
@@ -150,6 +151,7 @@ typedef struct lockfree {
     struct {
         _Atomic uint64_t contended, spins, wait_ns, longest_wait_ns, retries, growths, shrinks, evacuated;
     } seen;
+    gm_eventlog log; /* of growths */
 } lockfree;
 
 /* A key as the map looks for it. */
@@ -490,6 +492,13 @@ static void take_out(cell at)
 
 /* ------------------------------------------------------------------ tables */
 
+static void report(lockfree *m, gm_event e, unsigned from_B, unsigned to_B)
+{
+    e.from_B = (uint8_t)from_B;
+    e.to_B = (uint8_t)to_B;
+    gm_eventlog_push(&m->log, &e);
+}
+
 static bucket *bucket_of(table *t, uint64_t hash)
 {
     return &t->buckets[hash & t->mask];
@@ -505,9 +514,12 @@ static table *table_new(lockfree *m, unsigned B)
     if (B > mostB)
         return NULL;
     gm_span span = gm_span_enter(GM_CAUSE_ARRAY_ALLOCATION);
+    uint64_t began = gm_now_ns();
     table *t = gm_content_new(&m->t, table_size(B));
     gm_span_leave(span);
     if (t) {
+        uint64_t now = gm_now_ns();
+        report(m, (gm_event){.kind = GM_EV_ARRAY_ALLOC, .at_ns = now, .n = table_size(B), .took_ns = now - began}, B, B);
         t->B = B;
         t->mask = (UINT64_C(1) << B) - 1;
     }
@@ -571,6 +583,7 @@ static unsigned fitting(uint64_t n, unsigned from)
 static void finish(lockfree *m, table *t, table *n)
 {
     gm_store_rel(table_word(m), n); /* pairs with table_now (O8) */
+    report(m, (gm_event){.kind = GM_EV_GROW_END, .at_ns = gm_now_ns(), .n = entries(m)}, t->B, n->B);
     t->retired.release = table_release;
     gm_epoch_retire(m->epochs, &t->retired);
 }
@@ -718,10 +731,13 @@ static void start(lockfree *m, table *t, unsigned B, uint64_t n)
     if (!fresh)
         return;
     table *none = NULL;
-    if (gm_cas_acq_rel(&t->next, &none, fresh)) /* release pairs with the loads of next (O6, O8) */
+    gm_event started = {.kind = GM_EV_GROW_START, .at_ns = gm_now_ns(), .n = n}; /* others may end it before we report it */
+    if (gm_cas_acq_rel(&t->next, &none, fresh)) { /* release pairs with the loads of next (O6, O8) */
         gm_add_rlx(B < t->B ? &m->seen.shrinks : &m->seen.growths, 1);
-    else
+        report(m, started, t->B, B);
+    } else {
         table_free(m, fresh);
+    }
 }
 
 /* Whether the table is too small, too large or too much strewn for what is in it. */
@@ -987,7 +1003,7 @@ typedef struct word_paths {
 
 GM_INLINE int get_word(lockfree *m, const wanted *k, void *elem)
 {
-    uint64_t word;
+    uint64_t word = 0;
     gm_epoch_slot *in = gm_epoch_enter(m->epochs);
     if (gm_unlikely(!in))
         return GM_E_NOMEM;
@@ -1392,6 +1408,12 @@ static void lockfree_stats(void *self, gm_stats *out)
     gm_epoch_counts(m->epochs, &out->retired, &out->freed);
 }
 
+static size_t lockfree_events(void *self, gm_event *out, size_t cap, uint64_t *dropped)
+{
+    lockfree *m = self;
+    return gm_eventlog_read(&m->log, out, cap, dropped);
+}
+
 static int lockfree_len(void *self, uint64_t *n)
 {
     *n = entries(self);
@@ -1441,12 +1463,25 @@ static void lockfree_drop(void *self)
     }
     gm_content_free(&m->t, m->hot, m->hot_size);
     gm_alloc a = m->t.alloc;
+    if (m->log.entries)
+        a.release(a.ctx, m->log.entries, gm_eventlog_size(m->log.cap));
     a.release(a.ctx, m, sizeof *m);
+}
+
+/* Not counted in what the map holds: it is for those who look at it. */
+static bool set_up_log(lockfree *m, const gm_config *c)
+{
+    uint32_t cap = c->events < mostLogged ? c->events : mostLogged;
+    void *entries = cap ? m->t.alloc.zalloc(m->t.alloc.ctx, gm_eventlog_size(cap)) : NULL;
+    gm_eventlog_init(&m->log, entries, entries ? cap : 0, c->event_kinds ? c->event_kinds : UINT32_MAX);
+    return entries || !cap;
 }
 
 /* What is needed beside the content: false if there is no memory. */
 static bool set_up(lockfree *m, const gm_config *c, const gm_guard_config *g)
 {
+    if (!set_up_log(m, c))
+        return false;
     m->floats = m->t.key_kind == GM_FLOAT64;
     m->key_inline = m->floats || (m->t.key_kind == GM_MEM && (m->t.key_size == 4 || m->t.key_size == 8));
     m->elem_inline = m->t.elem_size <= 8;
@@ -1519,4 +1554,5 @@ const gm_variant gm_lockfree = {
     .growing_to = lockfree_growing_to,
     .check = lockfree_check,
     .stats = lockfree_stats,
+    .events = lockfree_events,
 };

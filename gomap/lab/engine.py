@@ -22,7 +22,7 @@ from gomap.lab.keystreams import KeyStream
 from gomap.lab.machine import this_machine
 from gomap.lab.result import CAUSES, CauseTable, Clock, MapEvent, Result, SlowOperation, ThreadTotals, Timeline
 from gomap.lab.workload import OPERATIONS, Group, Trace, Workload
-from gomap.map import RECORDED, Map
+from gomap.map import EVENTS, RECORDED, Event, Map
 from gomap.variants import variant
 
 __all__ = ["EngineError", "run"]
@@ -255,12 +255,23 @@ def _slowest(handle: Any) -> tuple[SlowOperation, ...]:
     )
 
 
+def _events(m: Any) -> list[Event]:
+    """The events of the classic maps that a map is made of; or those of a design that keeps its own."""
+    parts = _parts(m)
+    if parts:
+        return [e for part in parts for e in part.events()]
+    cap = int(lib.gm_cmap_events(m._handle, ffi.NULL, 0, ffi.NULL))
+    room = ffi.new("gm_event[]", cap)
+    n = min(cap, int(lib.gm_cmap_events(m._handle, room, cap, ffi.NULL)))
+    return [Event(EVENTS[e.kind], e.at_ns, e.op, e.n, e.took_ns, e.from_B, e.to_B) for e in room[0:n]]
+
+
 def _timeline(handle: Any, totals: Any, m: Any) -> Timeline:
     n = lib.gm_run_timeline(handle, ffi.NULL, 0)
     found = ffi.new("gm_interval[]", n)
     lib.gm_run_timeline(handle, found, n)
     start = int(totals.start_ns)
-    events = sorted((e for part in _parts(m) for e in part.events() if e.at_ns >= start), key=lambda e: e.at_ns)
+    events = sorted((e for e in _events(m) if e.at_ns >= start), key=lambda e: e.at_ns)
     return Timeline(
         interval_ns=int(totals.interval_ns),
         count=tuple(int(i.count) for i in found),

@@ -119,7 +119,7 @@ def _growths(events: Sequence[MapEvent]) -> Iterable[list[str]]:
             f"{e.at_ns / 1e6:,.3f} ms",
             f"{e.n + 1:,}",
             f"{e.from_B} -> {e.to_B}",
-            "same size" if e.from_B == e.to_B else "bigger",
+            "same size" if e.from_B == e.to_B else "bigger" if e.from_B < e.to_B else "smaller",
             "not over" if end is None else nanoseconds(end.at_ns - e.at_ns),
             "-" if array is None else size(array.n),
             "-" if array is None else nanoseconds(array.took_ns),
@@ -128,8 +128,6 @@ def _growths(events: Sequence[MapEvent]) -> Iterable[list[str]]:
 
 def _growth_table(r: Result) -> str:
     rows = list(_growths(r.timeline.events))
-    if not rows and r.counters["growths"]:
-        return f"Growth: {r.counters['growths']:,} since the map was made (this design keeps no time stamps of them)"
     if not rows:
         return "Growth: none while measuring"
     shown = rows[-_SHOWN_GROWTHS:]

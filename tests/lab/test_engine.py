@@ -376,6 +376,13 @@ def test_the_time_line() -> None:
     assert r.timeline.interval_ns == 1_000_000
 
 
+def test_growths_of_a_map_that_is_not_made_of_gos_are_on_the_time_line() -> None:
+    r = once({"assign_new": 100}, size=0, ops=200_000, variant="lockfree")
+    kinds = [e.kind for e in r.timeline.events if e.kind != "array_alloc"]
+    assert kinds == ["grow_start", "grow_end"] * r.counters["growths"]
+    assert [(e.from_B, e.to_B) for e in r.timeline.events if e.kind == "grow_end"] == [(b, b + 1) for b in range(15)]
+
+
 def test_the_time_line_is_bounded() -> None:
     """The slots are joined two by two when a run takes longer than could be foreseen: a third of the rate is not reached."""
     r = once({"iterate": 100}, size=30_000, scan=0, ops=60, rate=1e6)

@@ -182,6 +182,7 @@ static void *make(const kind *k, const gm_alloc *alloc, uint64_t hint, uint64_t 
                    .hasher = k->hasher,
                    .seed = seed,
                    .alloc = alloc,
+                   .events = 8, /* so few that they are overwritten while they are read */
                    .hashkey = is_colliding(k) ? colliding_key : NULL};
     gm_guard_config g = {.padded = (int)(seed & 1)};
     void *self;
@@ -893,6 +894,18 @@ static void test_ranging(void)
     }
 }
 
+static void events_make_sense(void *m)
+{
+    gm_event e[8];
+    uint64_t dropped;
+    size_t n = V->events(m, e, 8, &dropped);
+    CHECK(n <= 8);
+    for (size_t i = 0; i < n; i++) {
+        CHECK(e[i].kind == GM_EV_ARRAY_ALLOC || e[i].kind == GM_EV_GROW_START || e[i].kind == GM_EV_GROW_END);
+        CHECK(e[i].at_ns && e[i].from_B < 40 && e[i].to_B < 40);
+    }
+}
+
 static void *clear_body(void *arg)
 {
     member *me = arg;
@@ -904,6 +917,8 @@ static void *clear_body(void *arg)
             CHECK(V->clear(c->m) == GM_OK);
         if (next(&me->x) % 64 == 0)
             CHECK(V->len(c->m, &n) == GM_OK && V->growing_to(c->m) >= -1);
+        if (next(&me->x) % 16 == 0)
+            events_make_sense(c->m);
     }
     return NULL;
 }
