@@ -41,6 +41,9 @@ typedef struct gm_variant {
     void (*end)(void *self);
 
     int (*get)(void *self, const void *key, size_t len, void *elem);
+    /* n gets at one call where keys (GM_MEM) and elems are of eight bytes, each at an instant of its own; found (or NULL): a
+     * byte for each; done: how many were. NULL: get, one by one. */
+    int (*get_words)(void *self, const void *keys, size_t n, void *elems, uint8_t *found, size_t *done);
     int (*assign)(void *self, const void *key, size_t len, const void *elem, void *old);
     int (*del)(void *self, const void *key, size_t len, void *old);
     int (*load_or_store)(void *self, const void *key, size_t len, const void *elem, void *actual);

@@ -14,6 +14,7 @@ struct gm_cmap {
     void *self;
     gm_alloc alloc;
     size_t key_size, elem_size; /* key_size 0: strings */
+    bool words;                 /* keys are GM_MEM, both are of eight bytes */
 };
 
 int gm_cmap_new(int variant, const gm_config *c, const gm_guard_config *g, gm_cmap **out)
@@ -30,6 +31,7 @@ int gm_cmap_new(int variant, const gm_config *c, const gm_guard_config *g, gm_cm
     m->alloc = alloc;
     m->key_size = c->key_kind == GM_STRING ? 0 : c->key_kind == GM_FLOAT64 ? 8 : c->key_size;
     m->elem_size = c->elem_kind == GM_MEM ? c->elem_size : 8;
+    m->words = c->key_kind == GM_MEM && m->key_size == 8 && m->elem_size == 8;
     int status = v->make(c, g, &m->self);
     if (status == GM_OK)
         *out = m;
@@ -130,6 +132,8 @@ int gm_cmap_get_many(gm_cmap *c, const void *keys, const int64_t *offsets, size_
 {
     unsigned char *to = elems;
     int status = GM_OK;
+    if (c->words && c->v->get_words)
+        return c->v->get_words(c->self, keys, n, elems, found, done);
     *done = 0;
     for (size_t i = 0; i < n && status >= 0; i++) {
         gm_view key = key_of(c, keys, offsets, i);

@@ -770,6 +770,7 @@ enum found { MISSING, FOUND, AGAIN };
 static inline void prefetch(const bucket *b)
 {
     const char *at = (const char *)b;
+    __builtin_prefetch(at);
     __builtin_prefetch(at + 64);
     __builtin_prefetch(at + 128);
 }
@@ -999,6 +1000,7 @@ GM_WRITE_FUNCTIONS(lockfree, content_of, lockfree_write)
 typedef struct word_paths {
     int (*get)(lockfree *m, const void *key, void *elem);
     int (*assign)(lockfree *m, const void *key, const void *elem, void *old);
+    wanted (*want)(const lockfree *m, const void *key);
 } word_paths;
 
 GM_INLINE int get_word(lockfree *m, const wanted *k, void *elem)
@@ -1032,6 +1034,47 @@ GM_INLINE bool overwrite_word(lockfree *m, const wanted *k, uint64_t elem, void 
     }
     unlock(b, ctl);
     return there;
+}
+
+/* Some keys at a time: first all hashes, and what they lead to is asked for, so that the misses overlap. */
+enum { wordsAtOnce = 32 };
+
+static int get_some_words(lockfree *m, const unsigned char *keys, size_t n, uint64_t *elems, uint8_t *found)
+{
+    wanted k[wordsAtOnce];
+    gm_epoch_slot *in = gm_epoch_enter(m->epochs);
+    if (gm_unlikely(!in))
+        return GM_E_NOMEM;
+    table *t = table_now(m);
+    for (size_t i = 0; i < n; i++) {
+        k[i] = m->words->want(m, keys + 8 * i);
+        prefetch(bucket_of(t, k[i].hash));
+    }
+    for (size_t i = 0; i < n; i++)
+        found[i] = find(m, &k[i], true, &elems[i]);
+    gm_epoch_leave(in);
+    return GM_OK;
+}
+
+static int lockfree_get_words(void *self, const void *keys, size_t n, void *elems, uint8_t *found, size_t *done)
+{
+    uint64_t some[wordsAtOnce];
+    uint8_t there[wordsAtOnce];
+    *done = 0;
+    for (size_t at = 0, now; at < n; at += now) {
+        now = n - at < wordsAtOnce ? n - at : wordsAtOnce;
+        int status = get_some_words(self, (const unsigned char *)keys + 8 * at, now, some, there);
+        if (status < 0)
+            return status;
+        for (size_t i = 0; i < now; i++) {
+            if (there[i])
+                memcpy((unsigned char *)elems + 8 * (at + i), &some[i], sizeof some[i]);
+            *done += there[i];
+        }
+        if (found)
+            memcpy(found + at, there, now);
+    }
+    return GM_OK;
 }
 
 GM_INLINE int assign_word(lockfree *m, const wanted *k, const void *key, const void *elem, void *old)
@@ -1073,11 +1116,11 @@ WORD_PATHS(ni, GM_TARGET_AES, aes_hash_word_ni)
 
 static const word_paths *word_paths_for(const gm_content *t)
 {
-    static const word_paths any = {get_word_any, assign_word_any};
+    static const word_paths any = {get_word_any, assign_word_any, want_word_any};
     if (t->key_kind != GM_MEM || t->key_size != 8 || t->elem_size != 8)
         return NULL;
 #if GM_HAVE_NI
-    static const word_paths ni = {get_word_ni, assign_word_ni};
+    static const word_paths ni = {get_word_ni, assign_word_ni, want_word_ni};
     if (t->hk.hasher == GM_HASH_AES)
         return &ni;
 #endif
@@ -1543,6 +1586,7 @@ const gm_variant gm_lockfree = {
     .begin = lockfree_begin,
     .end = lockfree_leave,
     .get = get_by_kind,
+    .get_words = lockfree_get_words,
     .assign = assign_by_kind,
     .del = lockfree_del,
     .load_or_store = lockfree_load_or_store,
