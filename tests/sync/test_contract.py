@@ -98,8 +98,9 @@ def test_answers_are_a_dict_s(name: str, key: str, elem: str, data: st.DataObjec
 
 
 @every_variant
-def test_growth_and_churn(name: str) -> None:
-    m, d = make(name, seed=3), dict[int, int]()
+@pytest.mark.parametrize("hasher", ["aes", "memhash"])
+def test_growth_and_churn(name: str, hasher: str) -> None:
+    m, d = make(name, seed=3, hasher=hasher), dict[int, int]()
     rng = np.random.default_rng(1)
     for step in range(40):
         keys = rng.integers(0, 20_000, 1000)
