@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import ItemsView, Iterator, ValuesView
+import threading
+from collections.abc import Callable, ItemsView, Iterator, ValuesView
 from typing import TYPE_CHECKING, Any
 
 from gomap._core import ffi, lib
-from gomap.errors import ARGUMENT, ITERATE, OK, BadValue, ensure
+from gomap.errors import ARGUMENT, ITERATE, OK, BadValue, ensure, raise_status
 
 if TYPE_CHECKING:
     from gomap.map import Map
 
 __all__ = ["MapItems", "MapIterator", "MapValues"]
+
+EXHAUSTED = object()
+"""What a step gives at the end where None may be an elem."""
 
 
 class MapIterator:
@@ -21,7 +25,7 @@ class MapIterator:
     second thread that finds one under way gets `ConcurrentMisuse`.
     """
 
-    __slots__ = ("_elem_out", "_iter", "_key_out", "_map", "_offset", "_start", "_started")
+    __slots__ = ("_elem_out", "_iter", "_key_out", "_map", "_offset", "_start", "_started", "_stepping")
 
     def __init__(self, m: Map, start_bucket: int | None = None, offset: int | None = None) -> None:
         if start_bucket is not None and start_bucket < 0:
@@ -34,6 +38,7 @@ class MapIterator:
         self._map = m
         self._key_out, self._elem_out = ffi.new(m._key.ctype), ffi.new(m._elem.ctype)
         self._start, self._offset, self._started = start_bucket, offset, False
+        self._stepping = threading.Lock()  # a step is more than its call into C: what it found is still to be read
 
     def _advance(self) -> bool:
         if self._started:
@@ -55,9 +60,22 @@ class MapIterator:
         objects = self._map._objects
         return elem if objects is None else objects.now(elem, ITERATE)
 
+    def _step(self, found: Callable[[], Any], end: Any) -> Any:
+        """One step, and what `found` reads of it; `end` if there is none."""
+        if not self._stepping.acquire(blocking=False):
+            raise_status(ITERATE)
+        try:
+            return found() if self._advance() else end
+        finally:
+            self._stepping.release()
+
+    def _pair(self) -> tuple[Any, Any]:
+        return self._key(), self._elem()
+
     def next(self) -> tuple[Any, Any] | None:
         """The next (key, elem), or None at the end. The first call is mapiterinit, the others mapiternext."""
-        return (self._key(), self._elem()) if self._advance() else None
+        step: tuple[Any, Any] | None = self._step(self._pair, None)
+        return step
 
     def __iter__(self) -> MapIterator:
         return self
@@ -93,8 +111,8 @@ class MapValues(ValuesView[Any]):
 
     def __iter__(self) -> Iterator[Any]:
         it = MapIterator(self._mapping)
-        while it._advance():
-            yield it._elem()
+        while (elem := it._step(it._elem, EXHAUSTED)) is not EXHAUSTED:
+            yield elem
 
     def __contains__(self, value: object) -> bool:
         return any(v is value or v == value for v in self)

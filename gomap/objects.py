@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import threading
 from typing import Any
 
 from gomap.errors import raise_status
@@ -14,17 +15,20 @@ class Objects:
     """The objects of a map with elem="object", under the numbers that the core holds for them.
 
     A number is never used twice, and every access is one operation of a dict: a finalizer or another thread in between finds
-    a whole table, and a number that has just gone is missed, never another object's.
+    a whole table, and a number that has just gone is missed, never another object's. Only the drawing of a number is not one
+    operation wherever Python has no global lock; the lock around it is reentrant, since a finalizer may run inside.
     """
 
-    __slots__ = ("numbers", "slots")
+    __slots__ = ("_drawing", "numbers", "slots")
 
     def __init__(self) -> None:
         self.slots: dict[int, Any] = {}
         self.numbers = itertools.count(1)
+        self._drawing = threading.RLock()
 
     def put(self, value: Any) -> int:
-        ref = next(self.numbers)
+        with self._drawing:
+            ref = next(self.numbers)
         self.slots[ref] = value
         return ref
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -175,3 +176,34 @@ def test_an_object_is_never_another_key_s() -> None:
                 assert m.get(1, ("one",))[0] == "one"
     assert len(m) == len(m._objects.slots)
     assert all(m[k] is not None for k in list(m))
+
+
+def test_threads_that_share_an_iterator() -> None:
+    """Each entry comes once, whole, to whichever thread: a step that would overlap another one is refused."""
+    m, n = Map(seed=1), 300
+    m.assign_many(np.arange(n), np.arange(n) * 3)
+    it, found, load = m.iterator(), list[tuple[int, int]](), m._key.load
+
+    def late(memory: Any) -> Any:
+        time.sleep(0)  # between the step in C and the reading of what it found: another thread's turn
+        return load(memory)
+
+    m._key.load = late  # type: ignore[method-assign]
+
+    def body() -> None:
+        while True:
+            try:
+                step = it.next()
+            except ConcurrentMisuse:
+                time.sleep(0)
+                continue
+            if step is None:
+                return
+            found.append(step)
+
+    threads = [threading.Thread(target=body) for _ in range(3)]
+    for t in threads:
+        t.start()
+    for t in threads:
+        t.join()
+    assert sorted(found) == [(k, k * 3) for k in range(n)]
