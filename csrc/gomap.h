@@ -98,6 +98,7 @@ typedef struct gm_config {
     int elem_kind;
     size_t elem_size;
     uint64_t hint;              /* as in make(map[K]V, hint) */
+    int padded;                 /* 1: what writes change lies apart from what reads need; 0: on one line, as in Go */
     int hasher;                 /* enum gm_hasher */
     uint64_t seed;              /* seeds the map's own generator, from which all below that is NULL is drawn */
     const uint8_t *aeskeysched; /* 128 bytes, or NULL */
@@ -266,6 +267,12 @@ typedef struct gm_guard_config {
     int padded;      /* hot words on cache lines of their own */
 } gm_guard_config;
 
+/* How long those waited that had to. by_log2[k]: waits of 2^k up to 2^(k+1) nanoseconds; [0] from 0 on, [39] without end. */
+typedef struct gm_waits {
+    uint64_t count, total_ns, longest_ns;
+    uint64_t by_log2[40];
+} gm_waits;
+
 /* Counters since the map was made; those that a design does not have are 0. Times in nanoseconds. */
 typedef struct gm_stats {
     uint64_t entries, bytes;
@@ -274,6 +281,7 @@ typedef struct gm_stats {
     uint64_t growths, shrinks, evacuated;
     uint64_t promotions, misses; /* syncmap */
     uint64_t retired, freed;     /* blocks given to and freed by epochs */
+    gm_waits waits, read_waits;  /* contended and wait_ns apart: for exclusive locks, and of readers of an RWMutex */
 } gm_stats;
 
 /* sync/cmap.c: a map of any of these designs, for many threads. Keys and elems as for gm_map_*; elem kinds GM_MEM, GM_FLOAT64,
@@ -291,7 +299,7 @@ int gm_cmap_compare_and_swap(gm_cmap *c, const void *key, size_t len, const void
                              const void *elem); /* NULL: delete */
 int gm_cmap_add(gm_cmap *c, const void *key, size_t len, int64_t delta, int64_t *sum);
 int gm_cmap_len(gm_cmap *c, uint64_t *n);
-int gm_cmap_clear(gm_cmap *c);
+int gm_cmap_clear(gm_cmap *c);                    /* GM_E_ARGUMENT for GM_REF: delete one by one, to get them back */
 int gm_cmap_check(gm_cmap *c, gm_broken *broken); /* nobody else is inside */
 void gm_cmap_stats(gm_cmap *c, gm_stats *out);
 gm_map *gm_cmap_part(gm_cmap *c, unsigned i); /* the i-th gm_map that it is made of, or NULL */

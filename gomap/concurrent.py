@@ -23,18 +23,54 @@ from gomap.kinds import Batch, Kind, ObjectKind, Strings, StrKind, elem_kind, ke
 from gomap.map import core_config
 from gomap.objects import Objects
 
-__all__ = ["ConcurrentMap", "GrowLockMap", "HashTrieMap", "MutexMap", "RWMutexMap", "ShardedMap", "Stats", "SyncMap"]
+__all__ = [
+    "WAIT_EDGES_NS",
+    "ConcurrentMap",
+    "GrowLockMap",
+    "HashTrieMap",
+    "MutexMap",
+    "RWMutexMap",
+    "ShardedMap",
+    "Stats",
+    "SyncMap",
+    "Waits",
+]
 
 Array = npt.NDArray[Any]
 _NOTHING = object()
+
+WAIT_EDGES_NS: Array = np.array([0.0, *(2.0**k for k in range(1, 40)), np.inf])
+"""The edges of the 40 bins of `Waits.counts`, in nanoseconds: bin k is from edge k up to, not including, edge k + 1."""
+WAIT_EDGES_NS.flags.writeable = False
+
+
+class Waits(NamedTuple):
+    """How long those waited who had to: how many they were, nanoseconds in all and of the longest, and a histogram by powers
+    of two of nanoseconds (`WAIT_EDGES_NS`). Spinning counts as waiting. Source: csrc/sync/mutex.c."""
+
+    total: int
+    total_ns: int
+    longest_ns: int
+    counts: tuple[int, ...]
+
+    def array(self) -> npt.NDArray[np.uint64]:
+        """The histogram as an array of 40, for use with `WAIT_EDGES_NS`."""
+        return np.array(self.counts, np.uint64)
+
+    @classmethod
+    def _from_core(cls, w: Any) -> Waits:
+        return cls(int(w.count), int(w.total_ns), int(w.longest_ns), tuple(ffi.unpack(w.by_log2, len(w.by_log2))))
 
 
 class Stats(NamedTuple):
     """Counters since the map was made; those that a design does not have are 0. Times in nanoseconds.
 
-    `locks`: by writers, and by readers of a design whose readers lock exclusively. `contended`: of all locks, those that had
-    to wait; `wait_ns`, `longest_wait_ns`: how long. `spins`, `handoffs`: as Go's Mutex does them. `retries`: of readers that
-    take no lock. `retired`, `freed`: blocks of memory given to epochs and freed by them.
+    `locks`: taken by writers, and by readers of a design whose readers lock exclusively. (Readers of an RWMutex that need not
+    wait are not counted: that would be a word which all of them write.) `contended`: how often somebody had to wait, a writer
+    of an RWMutex for other writers and again for readers; `wait_ns`, `longest_wait_ns`: how long. `spins`: rounds of spinning,
+    `handoffs`: locks handed to a waiter, as Go's Mutex does them. `waits` and `read_waits` are the same waits as histograms:
+    for exclusive locks, and of readers of an RWMutex. `retries`: of readers that take no lock. `retired`, `freed`: blocks of
+    memory given to epochs and freed by them.
     """
 
     entries: int
@@ -53,10 +89,13 @@ class Stats(NamedTuple):
     misses: int
     retired: int
     freed: int
+    waits: Waits
+    read_waits: Waits
 
 
 class _ConcurrentMap(MutableMapping[Any, Any]):
-    """What all designs share. key, elem, hint, hasher, seed: as for `Map`. padded: hot words on cache lines of their own."""
+    """What all designs share. key, elem, hint, hasher, seed: as for `Map`. layout: "go" (as a Go program would have them), or
+    "padded" (words that different threads write on cache lines of their own); no answer depends on it."""
 
     __slots__ = ("__weakref__", "_elem", "_handle", "_keep", "_key", "_objects")
 
@@ -76,12 +115,10 @@ class _ConcurrentMap(MutableMapping[Any, Any]):
     ) -> None:
         self._key: Kind = key_kind(key)
         self._elem: Kind = elem_kind(elem)
-        if layout not in ("go", "padded"):
-            raise BadValue(f"unknown layout {layout!r}, allowed: go, padded")
         self._objects = Objects() if isinstance(self._elem, ObjectKind) else None
-        config = core_config(self._key, self._elem, hint, hasher, seed)
+        config = core_config(self._key, self._elem, hint, hasher, seed, layout)
         guard, handle = ffi.new("gm_guard_config *"), ffi.new("gm_cmap **")
-        guard.shards, guard.padded = _shards, layout == "padded"
+        guard.shards, guard.padded = _shards, config.padded
         self._keep = dict(_overrides or {})  # an allocator must outlive the map
         for name, value in self._keep.items():
             setattr(config, name, value)
@@ -372,7 +409,8 @@ class _ConcurrentMap(MutableMapping[Any, Any]):
         """Counters: locks, waits, retries, growths, memory. O(shards)."""
         s = ffi.new("gm_stats *")
         lib.gm_cmap_stats(self._handle, s)
-        return Stats(*(int(getattr(s, name)) for name in Stats._fields))
+        numbers = {name: int(getattr(s, name)) for name in Stats._fields if name not in ("waits", "read_waits")}
+        return Stats(**numbers, waits=Waits._from_core(s.waits), read_waits=Waits._from_core(s.read_waits))
 
     def check(self) -> None:
         """Verifies every invariant of the structure; `InvariantError` names the one that is broken. No other call may overlap.

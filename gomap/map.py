@@ -33,7 +33,7 @@ from gomap.errors import (
     ensure,
     raise_status,
 )
-from gomap.iterator import MapItems, MapIterator, MapValues
+from gomap.iterator import EXHAUSTED, MapItems, MapIterator, MapValues
 from gomap.kinds import Batch, Kind, ObjectKind, Strings, StrKind, elem_kind, key_kind
 from gomap.objects import Objects
 
@@ -42,6 +42,7 @@ __all__ = ["Event", "Header", "Map"]
 Array = npt.NDArray[Any]
 
 HASHERS = {"aes": lib.GM_HASH_AES, "aes-portable": lib.GM_HASH_AES_PORTABLE, "memhash": lib.GM_HASH_MEM}
+LAYOUTS = ("go", "padded")
 _REF = ffi.typeof("uint64_t *")
 _NOTHING = object()
 _NULL = ffi.NULL
@@ -116,15 +117,17 @@ def _checked_seed(seed: Any) -> int:
     return value
 
 
-def core_config(key: Kind, elem: Kind, hint: int, hasher: str, seed: int | None) -> Any:
+def core_config(key: Kind, elem: Kind, hint: int, hasher: str, seed: int | None, layout: str) -> Any:
     """A gm_config of these; `BadValue`, `WrongType`, `OutOfRange`, `OutOfMemory` as `Map` says."""
+    if not isinstance(layout, str) or layout not in LAYOUTS:
+        raise BadValue(f"unknown layout {layout!r}, allowed: {', '.join(LAYOUTS)}")
     if not isinstance(hasher, str) or hasher not in HASHERS:
         raise BadValue(f"unknown hasher {hasher!r}, allowed: {', '.join(HASHERS)}")
     config = ffi.new("gm_config *")
     config.key_kind, config.key_size = key.c_kind, key.c_size
     config.elem_kind, config.elem_size = elem.c_kind, elem.c_size
     config.hint, config.seed = _checked_hint(hint), _checked_seed(seed)
-    config.hasher = HASHERS[hasher]
+    config.hasher, config.padded = HASHERS[hasher], layout == "padded"
     return config
 
 
@@ -134,9 +137,10 @@ class Map(MutableMapping[Any, Any]):
     key: "int32", "uint32", "int64", "float64", "str" or "bytesN". elem: "none" (a set), "int64", "float64", "bytesN" or
     "object" (any Python object). hint: room for that many keys at once, as in `make(map[K]V, hint)`. hasher: "aes" (Go's
     AES hash; by AES-NI where the CPU has it), "aes-portable" (the same values in portable C) or "memhash" (Go's fallback).
-    seed: 0 to 2**64 - 1 fixes the hash seeds and every other random choice; None draws one. events: which structural events
-    are kept, "none", "growth" (a few per doubling) or "all" (one per evacuated bucket too: an insert costs up to a third
-    more); event_capacity: how many of the newest.
+    seed: 0 to 2**64 - 1 fixes the hash seeds and every other random choice; None draws one. layout: "go" (the header's words
+    on one cache line) or "padded" (what writes change on a line apart from what reads need); no answer depends on it.
+    events: which structural events are kept, "none", "growth" (a few per doubling) or "all" (one per evacuated bucket too:
+    an insert costs up to a third more); event_capacity: how many of the newest.
 
     Unlike dict, keys are typed: asking for a key of another type is a `TypeError`, for an integer that does not fit an
     `OverflowError`. float64 keys are Go's: NaN is never found, every assignment to it adds an entry, and only `clear`
@@ -154,6 +158,7 @@ class Map(MutableMapping[Any, Any]):
         "_hasher",
         "_keep",
         "_key",
+        "_layout",
         "_load",
         "_objects",
         "_pack",
@@ -168,18 +173,19 @@ class Map(MutableMapping[Any, Any]):
         hasher: str = "aes",
         seed: int | None = None,
         *,
+        layout: str = "go",
         events: str = "growth",
         event_capacity: int = 1024,
         _overrides: Mapping[str, Any] | None = None,
     ) -> None:
         self._key: Kind = key_kind(key)
         self._elem: Kind = elem_kind(elem)
-        config = core_config(self._key, self._elem, hint, hasher, seed)
+        config = core_config(self._key, self._elem, hint, hasher, seed, layout)
         if not isinstance(events, str) or events not in RECORDED:
             raise BadValue(f"unknown events {events!r}, allowed: {', '.join(RECORDED)}")
         if not isinstance(event_capacity, int) or not 0 < event_capacity < 2**32:
             raise BadValue(f"event_capacity must be an integer from 1 to 2**32 - 1: {event_capacity!r}")
-        self._hasher, self._events = hasher, (events, event_capacity)
+        self._hasher, self._layout, self._events = hasher, layout, (events, event_capacity)
         self._objects = Objects() if isinstance(self._elem, ObjectKind) else None
         self._pack, self._pack_elem = self._key.pack, self._elem.pack
         self._load, self._elem_type = self._elem.load, self._elem.ctype
@@ -466,8 +472,8 @@ class Map(MutableMapping[Any, Any]):
     def __iter__(self) -> Iterator[Any]:
         """The keys, as Go's range: from a random place on; the map may be changed meanwhile (see `iterator`)."""
         it = MapIterator(self)
-        while it._advance():
-            yield it._key()
+        while (key := it._step(it._key, EXHAUSTED)) is not EXHAUSTED:
+            yield key
 
     def iterator(self, start_bucket: int | None = None, offset: int | None = None) -> MapIterator:
         """Go's hiter. `start_bucket` (below 2**B) and `offset` (0 to 7) fix where it begins; None: at random.
@@ -512,8 +518,8 @@ class Map(MutableMapping[Any, Any]):
     __hash__ = None  # type: ignore[assignment]
 
     def copy(self) -> Map:
-        """A map of the same kinds and hasher with the same entries (NaN entries too) and a seed of its own. O(n)."""
-        new = Map(self._key.name, self._elem.name, hint=len(self), hasher=self._hasher)
+        """A map of the same kinds, hasher and layout with the same entries (NaN entries too) and a seed of its own. O(n)."""
+        new = Map(self._key.name, self._elem.name, hint=len(self), hasher=self._hasher, layout=self._layout)
         new._fill(*self.to_arrays())
         return new
 
@@ -528,7 +534,7 @@ class Map(MutableMapping[Any, Any]):
         super().update(entries, **more)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        recipe = (type(self), self._key.name, self._elem.name, self._hasher, self._events)
+        recipe = (type(self), self._key.name, self._elem.name, self._hasher, self._events, self._layout)
         return _rebuild, recipe, (*self.to_arrays(), getattr(self, "__dict__", None))
 
     def __setstate__(self, state: tuple[Array, Array, dict[str, Any] | None]) -> None:
@@ -555,7 +561,8 @@ class Map(MutableMapping[Any, Any]):
     def __ror__(self, other: object) -> Map:
         if not isinstance(other, Mapping):
             return NotImplemented
-        new = Map(self._key.name, self._elem.name, hint=len(self) + len(other), hasher=self._hasher)
+        hint = len(self) + len(other)
+        new = Map(self._key.name, self._elem.name, hint=hint, hasher=self._hasher, layout=self._layout)
         new.update(other)
         new.update(self)
         return new
@@ -687,8 +694,8 @@ def _copied(keep: Any) -> Any:
     return Strings(keep.offsets.copy(), keep.data.copy()) if isinstance(keep, Strings) else keep.copy()
 
 
-def _rebuild(cls: type[Map], key: str, elem: str, hasher: str, events: tuple[str, int]) -> Map:
-    """Unpickles a Map: the same kinds, hasher and (in its state) entries, with a seed of its own."""
+def _rebuild(cls: type[Map], key: str, elem: str, hasher: str, events: tuple[str, int], layout: str = "go") -> Map:
+    """Unpickles a Map: the same kinds, hasher, layout and (in its state) entries, with a seed of its own."""
     m = cls.__new__(cls)
-    Map.__init__(m, key, elem, hasher=hasher, events=events[0], event_capacity=events[1])
+    Map.__init__(m, key, elem, hasher=hasher, layout=layout, events=events[0], event_capacity=events[1])
     return m

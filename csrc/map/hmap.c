@@ -416,6 +416,19 @@ static uint64_t default_now_ns(void *ctx)
     return gm_now_ns();
 }
 
+/* A map in zeroed memory, on lines as the layout wants it (LINES in hmap.h); NULL: no memory. */
+static gm_map *place_map(const gm_alloc *alloc, bool padded)
+{
+    unsigned char *memory = alloc->zalloc(alloc->ctx, mapBlock);
+    if (!memory)
+        return NULL;
+    size_t skip = -(uintptr_t)memory % gm_line_bytes + gm_line_bytes - (padded ? mapReadersAt : mapHeaderAt);
+    gm_map *m = (gm_map *)(void *)(memory + skip);
+    m->memory = memory;
+    m->alloc = *alloc;
+    return m;
+}
+
 int gm_map_new(const gm_config *c, gm_map **out)
 {
     maptype t = {0};
@@ -423,10 +436,9 @@ int gm_map_new(const gm_config *c, gm_map **out)
     if (!set_type(&t, c) || c->hasher < GM_HASH_AES || c->hasher > GM_HASH_MEM)
         return GM_E_ARGUMENT;
     gm_alloc alloc = c->alloc ? *c->alloc : gm_alloc_default();
-    gm_map *m = alloc.zalloc(alloc.ctx, sizeof *m);
+    gm_map *m = place_map(&alloc, c->padded);
     if (!m)
         return GM_E_NOMEM;
-    m->alloc = alloc;
     m->t = t;
     m->h.extra = &m->extra;
     m->extra.freeze_at = m->extra.freeze_next = UINT64_MAX;
@@ -462,5 +474,5 @@ void gm_map_free(gm_map *m)
     free_list(m, &m->extra.garbage);
     free_list(m, &m->extra.spare);
     gm_ring_free(&m->events);
-    m->alloc.release(m->alloc.ctx, m, sizeof *m);
+    m->alloc.release(m->alloc.ctx, m->memory, mapBlock);
 }

@@ -7,14 +7,26 @@
  *
  *   gm_map                                bucket array, 2^B buckets and a reserve       a bucket (bmap)
  *   +--------------------------------+    +--------+--------+-- - --+--------+-----+    +-----------------+ 0
- *   | hmap  count flags B noverflow  |    |   0    |   1    |       | 2^B-1  | r   |    | tophash[8]      |
- *   |       hash0                    |    +--------+--------+-- - --+--------+-----+    +-----------------+ 8
- *   |       buckets    --------------+--> ^                         ^ overflow         | key slot   x 8  |
- *   |       oldbuckets ---> half-evacuated array, NULL at rest        buckets that      +-----------------+ elem_off
- *   |       nevacuate clearSeq extra |                                came with it      | elem slot  x 8  |
+ *   | hmap  count flags noverflow    |    |   0    |   1    |       | 2^B-1  | r   |    | tophash[8]      |
+ *   |       nevacuate clearSeq       |    +--------+--------+-- - --+--------+-----+    +-----------------+ 8
+ *   |       hash0 B    --------------|    ^                         ^ overflow         | key slot   x 8  |
+ *   |       buckets    --------------+----'                           buckets that      +-----------------+ elem_off
+ *   |       oldbuckets ---> half-evacuated array, NULL at rest        came with it      | elem slot  x 8  |
  *   | maptype, hash keys, the books  |                                                  +-----------------+ overflow_off
  *   +--------------------------------+                                                  | overflow -------+--> bmap
  *                                                                                       +-----------------+ bucketsize
+ *
+ * LINES. Go's hmap is 56 bytes in a block of 64: one cache line, in which a writer's count and flags lie beside what every
+ * reader needs to get anywhere. Here the words stand in two halves, first those that a write changes, then those that only
+ * a growth changes, and where the whole is put decides the layout (gm_config.padded):
+ *
+ *     go      | count flags noverflow nevacuate clearSeq hash0 B buckets oldbuckets extra | path maptype ...
+ *     padded  | op guard among count flags noverflow nevacuate clearSeq | hash0 B buckets oldbuckets extra path maptype ...
+ *             ^ a line begins                                           ^ and another
+ *
+ * In Go's layout it is one line as in Go, in another order, which nothing can tell. Either way the machine code is the same:
+ * a layout is an address. A get reads count and flags in both, so one line moves from the writer to the reader in both;
+ * padded, the reader need not wait for it before it fetches the bucket.
  *
  * A tophash byte is the top byte of the hash (0 to 4 become 5 to 9) or a state:
  *   emptyRest       free, and so is every cell behind it in the chain
@@ -50,6 +62,7 @@
 #ifndef GM_HMAP_H
 #define GM_HMAP_H
 
+#include "base/alloc.h"
 #include "base/atomics.h"
 #include "base/probe.h"
 #include "base/ring.h"
@@ -76,16 +89,16 @@ typedef struct mapextra mapextra;
 typedef struct hmap {
     _Atomic uint64_t count;
     _Atomic uint8_t flags;
-    _Atomic uint8_t B;
     _Atomic uint16_t noverflow;
-    _Atomic uint32_t hash0;
-    bmap *_Atomic buckets;
-    bmap *_Atomic oldbuckets;
     _Atomic uint64_t nevacuate;
     _Atomic uint64_t clearSeq;
+    _Atomic uint32_t hash0; /* the second half: see LINES */
+    _Atomic uint8_t B;
+    bmap *_Atomic buckets;
+    bmap *_Atomic oldbuckets;
     mapextra *extra;
 } hmap;
-_Static_assert(sizeof(void *) != 8 || sizeof(hmap) == 56, "hmap is 56 bytes, as in Go 1.25");
+_Static_assert(sizeof(void *) != 8 || sizeof(hmap) == 64, "hmap takes one line, as in Go 1.25");
 
 typedef struct maptype {
     uint32_t bucketsize, elem_off, overflow_off;
@@ -143,22 +156,32 @@ typedef struct gm_path {
 typedef _Atomic uint32_t gm_guard; /* readers inside, or guardWriter */
 
 struct gm_map {
-    hmap h;
-    const gm_path *path;
-    maptype t;
+    uint64_t op;    /* number of the operation, for events */
     gm_guard guard; /* of calls from outside; api.c */
     gm_guard among; /* of the threads of a run among each other; plain.c */
-    uint64_t op;    /* number of the operation, for events */
+    hmap h;
+    const gm_path *path; /* from here to `apart` nothing changes while operations run */
+    maptype t;
     gm_hashkeys hk;
-    mapextra extra;
     gm_alloc alloc;
     gm_rng rng;
     gm_clock clock;
-    gm_ring events;
     uint32_t event_kinds; /* bit k: kind k is wanted */
+    void *memory;         /* the block that the map lies in, mapBlock bytes */
+    char apart[gm_line_bytes];
+    mapextra extra; /* what only writers and the first reader of a NaN touch; Go's lies in a block of its own */
+    gm_ring events;
     gm_counter_rng own_rng;
     _Atomic uint32_t refs; /* the handle and each iterator */
 };
+
+/* The first of these offsets begins a line in Go's layout, the second in the padded one. */
+enum {
+    mapHeaderAt = offsetof(gm_map, h),
+    mapReadersAt = offsetof(gm_map, h) + offsetof(hmap, hash0),
+    mapBlock = sizeof(gm_map) + 2 * gm_line_bytes
+};
+_Static_assert((size_t)mapReadersAt <= (size_t)gm_line_bytes, "what is before them lies on one line");
 
 /* Memory waits to be freed: the next write should look. */
 static inline bool gm_pending(const gm_map *m)

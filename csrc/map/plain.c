@@ -16,8 +16,9 @@
 
 static int plain_make(const gm_config *c, const gm_guard_config *g, void **self)
 {
-    (void)g;
-    return gm_map_new(c, (gm_map **)self);
+    gm_config own = *c;
+    own.padded = g->padded;
+    return gm_map_new(&own, (gm_map **)self);
 }
 
 static void plain_drop(void *self)

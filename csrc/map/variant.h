@@ -53,8 +53,8 @@ typedef struct gm_variant {
     int (*len)(void *self, uint64_t *n);
     /* Up to `limit` entries from a random start. A key comes at most once; one that is there throughout comes. */
     int (*range)(void *self, uint64_t limit, gm_visit visit, void *ctx);
-    int (*clear)(void *self);                       /* not for GM_REF elems: their owner deletes them one by one */
-    int (*growing_to)(void *self);                  /* B of the growth in progress, -1 if none */
+    int (*clear)(void *self);      /* not for GM_REF elems, their owner deletes them one by one: gm_cmap_clear */
+    int (*growing_to)(void *self); /* B of the growth in progress, -1 if none */
     struct gm_map *(*part)(void *self, unsigned i); /* the i-th gm_map that it is made of; NULL, or no function: none */
     int (*check)(void *self, gm_broken *broken);    /* nobody else is inside */
     void (*stats)(void *self, gm_stats *out);

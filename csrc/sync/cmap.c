@@ -2,6 +2,9 @@
  *
  * Each call goes through the design's table (map/variant.h); what is promised of it is promised there. Batches are loops of
  * single operations, not one: between two keys of a batch others may come. A snapshot is a range into memory that grows.
+ *
+ * clear is refused for GM_REF elems: the references would be gone, and what they stand for never let go of. This is the one
+ * place where that is asked, since nobody else can: designs keep elems as bytes, and the engine neither clears nor has GM_REF.
  */
 #include "base/alloc.h"
 #include "sync/sync.h"
@@ -15,6 +18,7 @@ struct gm_cmap {
     gm_alloc alloc;
     size_t key_size, elem_size; /* key_size 0: strings */
     bool words;                 /* keys are GM_MEM, both are of eight bytes */
+    bool refs;                  /* elems are the caller's references */
 };
 
 int gm_cmap_new(int variant, const gm_config *c, const gm_guard_config *g, gm_cmap **out)
@@ -30,6 +34,7 @@ int gm_cmap_new(int variant, const gm_config *c, const gm_guard_config *g, gm_cm
     m->v = v;
     m->alloc = alloc;
     m->key_size = c->key_kind == GM_STRING ? 0 : c->key_kind == GM_FLOAT64 ? 8 : c->key_size;
+    m->refs = c->elem_kind == GM_REF;
     m->elem_size = c->elem_kind == GM_MEM ? c->elem_size : 8;
     m->words = c->key_kind == GM_MEM && m->key_size == 8 && m->elem_size == 8;
     int status = v->make(c, g, &m->self);
@@ -91,7 +96,7 @@ int gm_cmap_len(gm_cmap *c, uint64_t *n)
 
 int gm_cmap_clear(gm_cmap *c)
 {
-    return c->v->clear(c->self);
+    return c->refs ? GM_E_ARGUMENT : c->v->clear(c->self);
 }
 
 int gm_cmap_check(gm_cmap *c, gm_broken *broken)

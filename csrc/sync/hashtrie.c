@@ -68,6 +68,7 @@ enum { hashBits = 64, levelBits = 4, fanout = 1 << levelBits };
 typedef struct node {
     gm_retired retired;
     bool is_entry;
+    bool dead; /* an indirect node that is out of the trie; under its lock */
 } node;
 
 typedef struct entry {
@@ -80,7 +81,6 @@ typedef struct entry {
 
 typedef struct indirect {
     node base;
-    bool dead; /* under the lock */
     gm_mutex lock;
     struct indirect *parent; /* NULL: the root */
     node *_Atomic children[fanout];
@@ -91,18 +91,14 @@ typedef struct trie {
     gm_tally live; /* entries */
 } trie;
 
-/* What the mutexes of nodes that are gone had seen: relaxed, numbers to look at. */
-typedef struct past_locks {
-    _Atomic uint64_t locks, contended, spins, handoffs, wait_ns, longest_wait_ns;
-} past_locks;
-
 typedef struct hashtrie {
     gm_content t;
     gm_epochs *epochs;
     size_t key_at; /* of the key in an entry's bytes */
     trie *_Atomic root;
     gm_tally grown, pruned; /* indirect nodes */
-    past_locks past;
+    gm_tally locks;         /* taken, of all nodes: by lanes, see U6 in mutex.c */
+    gm_lock_counters seen;  /* waits, of all nodes; apart from the words above, and written by those who waited only */
 } hashtrie;
 
 /* ------------------------------------------------------------------ nodes */
@@ -147,19 +143,10 @@ static void entry_retire(hashtrie *m, entry *e)
     gm_epoch_retire(m->epochs, &e->base.retired);
 }
 
-/* A node goes: what its mutex has seen is added up, for stats. */
-static void remember_locks(past_locks *p, const gm_mutex *lock)
+static void lock_node(hashtrie *m, indirect *i)
 {
-    gm_stats s = {0};
-    gm_lock_stats(&lock->seen, &s);
-    gm_add_rlx(&p->locks, s.locks);
-    gm_add_rlx(&p->contended, s.contended);
-    gm_add_rlx(&p->spins, s.spins);
-    gm_add_rlx(&p->handoffs, s.handoffs);
-    gm_add_rlx(&p->wait_ns, s.wait_ns);
-    uint64_t longest = gm_load_rlx(&p->longest_wait_ns);
-    while (s.longest_wait_ns > longest && !gm_cas_rlx(&p->longest_wait_ns, &longest, s.longest_wait_ns))
-        ;
+    gm_mutex_lock(&i->lock, &m->seen);
+    gm_tally_add(&m->locks, 1);
 }
 
 static size_t indirect_size(const indirect *i)
@@ -187,7 +174,6 @@ static void indirect_free(hashtrie *m, indirect *i)
         else
             chain_free(m, n);
     }
-    remember_locks(&m->past, &i->lock);
     gm_content_free(&m->t, i, indirect_size(i));
 }
 
@@ -346,8 +332,8 @@ static void prune(hashtrie *m, const place *at, uint64_t hash)
     while (i->parent && empty(i)) {
         indirect *parent = i->parent;
         shift += levelBits;
-        gm_mutex_lock(&parent->lock);
-        i->dead = true;
+        lock_node(m, parent);
+        i->base.dead = true;
         publish(&parent->children[child_at(hash, shift)], NULL);
         gm_mutex_unlock(&i->lock);
         if (!unlinked)
@@ -371,9 +357,9 @@ static trie *lock_place(hashtrie *m, uint64_t hash, place *at, node **n)
     for (;;) {
         trie *t = get_root(m);
         descend(t, hash, at);
-        gm_mutex_lock(&at->i->lock);
+        lock_node(m, at->i);
         *n = follow(at->child);
-        if ((!*n || (*n)->is_entry) && !at->i->dead)
+        if ((!*n || (*n)->is_entry) && !at->i->base.dead)
             return t;
         gm_mutex_unlock(&at->i->lock);
     }
@@ -588,7 +574,7 @@ static int check_chain(inspection *x, entry *head, uint64_t path, unsigned shift
 
 static int check_below(inspection *x, indirect *i, uint64_t path, unsigned shift)
 {
-    if (i->dead)
+    if (i->base.dead)
         return broken_at(x, brokenDead, path, shift, 0, 0, 0);
     if (i->parent && empty(i))
         return broken_at(x, brokenEmpty, path, shift, 0, 0, 0);
@@ -619,37 +605,16 @@ static int hashtrie_check(void *self, gm_broken *b)
     return status;
 }
 
-/* Nodes that are in the trie; the others are in `past`, or on their way there (retired, not freed yet). */
-static void add_locks(indirect *i, gm_stats *out)
-{
-    gm_lock_stats(&i->lock.seen, out);
-    for (int c = 0; c < fanout; c++) {
-        node *n = follow(&i->children[c]);
-        if (n && !n->is_entry)
-            add_locks((indirect *)n, out);
-    }
-}
-
-/* Where there is no memory for this thread's slot, `entries` and what living locks have seen are left out. */
+/* Where there is no memory for this thread's slot, `entries` stays 0. */
 static void hashtrie_stats(void *self, gm_stats *out)
 {
     hashtrie *m = self;
     *out = (gm_stats){.bytes = gm_tally_sum(&m->t.bytes),
                       .growths = gm_tally_sum(&m->grown),
                       .shrinks = gm_tally_sum(&m->pruned),
-                      .locks = gm_load_rlx(&m->past.locks), /* relaxed here and below: numbers to look at */
-                      .contended = gm_load_rlx(&m->past.contended),
-                      .spins = gm_load_rlx(&m->past.spins),
-                      .handoffs = gm_load_rlx(&m->past.handoffs),
-                      .wait_ns = gm_load_rlx(&m->past.wait_ns),
-                      .longest_wait_ns = gm_load_rlx(&m->past.longest_wait_ns)};
-    gm_epoch_slot *in = gm_epoch_enter(m->epochs);
-    if (in) {
-        trie *t = get_root(m);
-        out->entries = gm_tally_sum(&t->live);
-        add_locks(&t->root, out);
-        gm_epoch_leave(in);
-    }
+                      .locks = gm_tally_sum(&m->locks)};
+    hashtrie_len(m, &out->entries);
+    gm_lock_stats(&m->seen, out);
     gm_epoch_counts(m->epochs, &out->retired, &out->freed);
 }
 

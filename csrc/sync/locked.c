@@ -6,10 +6,16 @@
  *              buckets a write, and no lock is involved.)
  *   sharded    n maps, each behind its RWMutex; the top bits of a hash with a seed of its own say which
  *
- * One body for all: a row of shards (one but for `sharded`), each a lock and a map, on cache lines of their own if asked.
+ * One body for all: a row of shards (one but for `sharded`), each a lock, a map, and what the lock has seen.
  *
- *     locked   [ kind | shards | ... ]
- *     shard    [ gm_mutex or gm_rwmutex | gm_map * ]  x n
+ *     locked         [ kind | shards | ... ]
+ *     shard  go      [ gm_mutex or gm_rwmutex | gm_map * | counters ]                         x n
+ *            padded  [ lock ... one line | gm_map * ... one line | counters ... whole lines ] x n
+ *
+ * LAYOUT. go: as `struct { sync.RWMutex; m map[K]V }` has them, the words that a call needs side by side, from the beginning
+ * of a line on. padded: what is written by everybody (the lock), by nobody (the pointer to the map) and by the holder (how
+ * often it was taken) on lines of their own, and the map's own header laid out that way too (hmap.h). Shards begin on a line
+ * of their own in either.
  *
  *   Y1  Each operation on one key takes effect while it holds its shard's lock: linearizable. Readers of rwmutex overlap with
  *       readers only, so a map's words are never written while they are read.
@@ -27,17 +33,22 @@
 
 enum { lockMutex, lockRW };
 
-typedef struct shard {
-    gm_mutex mutex; /* or */
+/* A shard begins with its lock; where the rest is, depends on the layout. */
+typedef union shard {
+    gm_mutex mutex;
     gm_rwmutex rw;
-    gm_map *m;
 } shard;
+
+/* Of writers and of readers. */
+typedef struct seen {
+    gm_lock_counters write, read;
+} seen;
 
 typedef struct locked {
     gm_alloc alloc;
-    uint32_t n, shift; /* shards; a hash shifted by `shift` is a shard's number */
-    uint32_t seed;     /* of that hash */
-    size_t stride;     /* bytes from one shard to the next */
+    uint32_t n, shift;                /* shards; a hash shifted by `shift` is a shard's number */
+    uint32_t seed;                    /* of that hash */
+    size_t map_off, seen_off, stride; /* bytes from a shard to the pointer to its map, to its counters, to the next shard */
     uint8_t lock;
     bool grow_at_once;
     const gm_variant *table;
@@ -46,8 +57,6 @@ typedef struct locked {
     size_t size;
 } locked;
 
-enum { lineBytes = 128 };
-
 /* ------------------------------------------------------------------ making */
 
 static shard *shard_at(const locked *l, uint32_t i)
@@ -55,23 +64,53 @@ static shard *shard_at(const locked *l, uint32_t i)
     return (shard *)(void *)(l->shards + i * l->stride);
 }
 
+static gm_map **map_in(const locked *l, shard *s)
+{
+    return (gm_map **)(void *)((unsigned char *)s + l->map_off);
+}
+
+static gm_map *map_at(const locked *l, uint32_t i)
+{
+    return *map_in(l, shard_at(l, i));
+}
+
+static seen *seen_by(const locked *l, shard *s)
+{
+    return (seen *)(void *)((unsigned char *)s + l->seen_off);
+}
+
 static void locked_drop(void *self)
 {
     locked *l = self;
     gm_alloc alloc = l->alloc;
     for (uint32_t i = 0; l->memory && i < l->n; i++)
-        gm_map_free(shard_at(l, i)->m);
+        gm_map_free(map_at(l, i));
     if (l->memory)
         alloc.release(alloc.ctx, l->memory, l->size);
     alloc.release(alloc.ctx, l, sizeof *l);
 }
 
-static int make_maps(locked *l, const gm_config *c)
+static size_t rounded(size_t size, size_t to)
+{
+    return (size + to - 1) / to * to;
+}
+
+static void lay_out(locked *l, bool padded)
+{
+    size_t apart = padded ? gm_line_bytes : _Alignof(seen);
+    l->map_off = rounded(l->lock == lockMutex ? sizeof(gm_mutex) : sizeof(gm_rwmutex), apart);
+    l->seen_off = rounded(l->map_off + sizeof(gm_map *), apart);
+    l->stride = rounded(l->seen_off + sizeof(seen), gm_line_bytes);
+    l->size = l->n * l->stride + gm_line_bytes;
+}
+
+static int make_maps(locked *l, const gm_config *c, bool padded)
 {
     gm_config one = *c;
+    one.padded = padded;
     one.hint = c->hint / l->n + (c->hint % l->n != 0);
     for (uint32_t i = 0; i < l->n; i++) {
-        int status = gm_map_new(&one, &shard_at(l, i)->m);
+        int status = gm_map_new(&one, map_in(l, shard_at(l, i)));
         if (status != GM_OK)
             return status;
     }
@@ -91,16 +130,14 @@ static int make(const gm_config *c, locked kind, bool padded, void **self)
     l->alloc = alloc;
     l->shift = l->n > 1 ? (uint32_t)__builtin_clz(l->n - 1) + 32 : 0;
     l->seed = (uint32_t)c->seed ^ 0x9E3779B9u;
-    size_t lines = padded || l->n > 1 ? lineBytes : _Alignof(shard);
-    l->stride = (sizeof(shard) + lines - 1) / lines * lines;
-    l->size = l->n * l->stride + lineBytes;
+    lay_out(l, padded);
     l->memory = alloc.zalloc(alloc.ctx, l->size);
     if (!l->memory) {
         locked_drop(l);
         return GM_E_NOMEM;
     }
-    l->shards = (unsigned char *)(((uintptr_t)l->memory + lineBytes - 1) / lineBytes * lineBytes);
-    int status = make_maps(l, c);
+    l->shards = (unsigned char *)rounded((uintptr_t)l->memory, gm_line_bytes);
+    int status = make_maps(l, c, padded);
     if (status != GM_OK) {
         locked_drop(l);
         return status;
@@ -136,17 +173,19 @@ static shard *shard_of(const locked *l, const void *key, size_t len)
 {
     if (l->n == 1)
         return shard_at(l, 0);
-    gm_map *any = shard_at(l, 0)->m;
+    gm_map *any = map_at(l, 0);
     return shard_at(l, (uint32_t)(any->path->hash_key(any, key, len, l->seed) >> l->shift));
 }
 
 static gm_map *lock_to_write(const locked *l, shard *s)
 {
+    gm_lock_counters *c = &seen_by(l, s)->write;
     if (l->lock == lockMutex)
-        gm_mutex_lock(&s->mutex);
+        gm_mutex_lock(&s->mutex, c);
     else
-        gm_rwmutex_lock(&s->rw);
-    return s->m;
+        gm_rwmutex_lock(&s->rw, c);
+    gm_count_lock(c);
+    return *map_in(l, s);
 }
 
 static int unlock_written(const locked *l, shard *s, int status)
@@ -161,18 +200,16 @@ static int unlock_written(const locked *l, shard *s, int status)
 static gm_map *lock_to_read(const locked *l, shard *s)
 {
     if (l->lock == lockMutex)
-        gm_mutex_lock(&s->mutex);
-    else
-        gm_rwmutex_rlock(&s->rw);
-    return s->m;
+        return lock_to_write(l, s);
+    gm_rwmutex_rlock(&s->rw, &seen_by(l, s)->read);
+    return *map_in(l, s);
 }
 
 static int unlock_read(const locked *l, shard *s, int status)
 {
     if (l->lock == lockMutex)
-        gm_mutex_unlock(&s->mutex);
-    else
-        gm_rwmutex_runlock(&s->rw);
+        return unlock_written(l, s, status);
+    gm_rwmutex_runlock(&s->rw);
     return status;
 }
 
@@ -267,7 +304,7 @@ static bool visit_counted(void *ctx, const void *key, size_t len, const void *el
 static int locked_range(void *self, uint64_t limit, gm_visit visit, void *ctx)
 {
     locked *l = self;
-    gm_map *any = shard_at(l, 0)->m;
+    gm_map *any = map_at(l, 0);
     uint32_t start = l->n > 1 ? (uint32_t)any->rng.draw(any->rng.ctx, GM_DRAW_ITER) & (l->n - 1) : 0;
     counted c = {visit, ctx, limit, true};
     int status = GM_OK;
@@ -296,15 +333,15 @@ static int locked_growing_to(void *self)
 {
     const locked *l = self;
     for (uint32_t i = 0; i < l->n; i++)
-        if (growing(shard_at(l, i)->m))
-            return gm_load_rlx(&shard_at(l, i)->m->h.B);
+        if (growing(map_at(l, i)))
+            return gm_load_rlx(&map_at(l, i)->h.B);
     return -1;
 }
 
 static gm_map *locked_part(void *self, unsigned i)
 {
     const locked *l = self;
-    return i < l->n ? shard_at(l, i)->m : NULL;
+    return i < l->n ? map_at(l, i) : NULL;
 }
 
 static int locked_check(void *self, gm_broken *broken)
@@ -312,7 +349,7 @@ static int locked_check(void *self, gm_broken *broken)
     const locked *l = self;
     int status = GM_OK;
     for (uint32_t i = 0; i < l->n && status == GM_OK; i++)
-        status = gm_map_check(shard_at(l, i)->m, broken);
+        status = gm_map_check(map_at(l, i), broken);
     return status;
 }
 
@@ -324,10 +361,10 @@ static void locked_stats(void *self, gm_stats *out)
         shard *s = shard_at(l, i);
         gm_map *m = lock_to_read(l, s);
         out->entries += gm_map_len(m);
-        out->bytes += sizeof *m + m->extra.bytes;
+        out->bytes += mapBlock + m->extra.bytes;
         unlock_read(l, s, GM_OK);
-        gm_lock_stats(l->lock == lockMutex ? &s->mutex.seen : &s->rw.w.seen, out);
-        gm_lock_stats(&s->rw.read, out);
+        gm_lock_stats(&seen_by(l, s)->write, out);
+        gm_reader_lock_stats(&seen_by(l, s)->read, out);
     }
 }
 
@@ -346,7 +383,7 @@ static const gm_variant *locked_begin(void *self, const gm_usage_plan *plan)
 {
     const locked *l = self;
     for (uint32_t i = 0; i < l->n; i++)
-        gm_map_probe(shard_at(l, i)->m, plan->probed);
+        gm_map_probe(map_at(l, i), plan->probed);
     return l->table;
 }
 
@@ -354,7 +391,7 @@ static void locked_end(void *self)
 {
     const locked *l = self;
     for (uint32_t i = 0; i < l->n; i++)
-        gm_map_probe(shard_at(l, i)->m, false);
+        gm_map_probe(map_at(l, i), false);
 }
 
 #define LOCKED(how)                                                                                                            \

@@ -23,6 +23,15 @@
  *       gets the order from the semaphore.
  *   U4  No wake is lost: a permit is given to the first in the queue, or kept, under the semaphore's own guard.
  *
+ * COUNTERS. A lock call names the counters that a wait is added to, so a lock is 32 bytes and not 400 (Go's is 8: its
+ * semaphore's queue lies in a table of the runtime's), and a structure of many locks has one histogram of waits.
+ *
+ *   U5  A call that gets its lock at once touches no counter. Who had to wait adds once, when it has the lock: six additions to
+ *       words that others who waited add to. A wait is microseconds, a line that has to be fetched a tenth of one.
+ *   U6  `locks` is a plain store by the holder, where the counters belong to one lock (gm_count_lock). Where many locks share
+ *       them that would lose counts, and an atomic addition would be a word that all writers fight for: such an owner
+ *       counts in lanes (gm_tally in content.h).
+ *
  * SEMAPHORE. A waiter's node lies on its stack; its `granted` word is what it sleeps on. A permit goes to a node, never to
  * a word that somebody else may take first: Go reaches the same by a ticket.
  *
@@ -44,18 +53,41 @@ enum { starvationThresholdNs = 1000000, activeSpins = 4, spinPauses = 30, rwmute
 
 /* ------------------------------------------------------------------ counters */
 
-static void count_wait(gm_lock_counters *c, uint64_t ns)
+/* What one call of lock went through. */
+typedef struct wait {
+    uint64_t ns, spins, handoffs;
+} wait;
+
+static void add_some(_Atomic uint64_t *to, uint64_t n)
 {
-    unsigned bucket = 63 - (unsigned)__builtin_clzll(ns | 1);
+    if (n)
+        gm_add_rlx(to, n);
+}
+
+static void count_wait(gm_lock_counters *c, wait w)
+{
+    unsigned bucket = 63 - (unsigned)__builtin_clzll(w.ns | 1);
     uint64_t longest = gm_load_rlx(&c->longest_wait_ns); /* all relaxed: numbers to look at */
     gm_add_rlx(&c->contended, 1);
-    gm_add_rlx(&c->wait_ns, ns);
+    gm_add_rlx(&c->wait_ns, w.ns);
+    add_some(&c->spins, w.spins);
+    add_some(&c->handoffs, w.handoffs);
     gm_add_rlx(&c->waits[bucket < gm_wait_buckets ? bucket : gm_wait_buckets - 1], 1);
-    while (ns > longest && !gm_cas_rlx(&c->longest_wait_ns, &longest, ns))
+    while (w.ns > longest && !gm_cas_rlx(&c->longest_wait_ns, &longest, w.ns))
         ;
 }
 
-void gm_lock_stats(const gm_lock_counters *c, gm_stats *out)
+static void add_waits(const gm_lock_counters *c, gm_waits *to)
+{
+    uint64_t longest = gm_load_rlx(&c->longest_wait_ns);
+    to->count += gm_load_rlx(&c->contended);
+    to->total_ns += gm_load_rlx(&c->wait_ns);
+    to->longest_ns = longest > to->longest_ns ? longest : to->longest_ns;
+    for (int i = 0; i < gm_wait_buckets; i++)
+        to->by_log2[i] += gm_load_rlx(&c->waits[i]);
+}
+
+static void add_totals(const gm_lock_counters *c, gm_stats *out)
 {
     uint64_t longest = gm_load_rlx(&c->longest_wait_ns);
     out->locks += gm_load_rlx(&c->locks);
@@ -64,6 +96,18 @@ void gm_lock_stats(const gm_lock_counters *c, gm_stats *out)
     out->handoffs += gm_load_rlx(&c->handoffs);
     out->wait_ns += gm_load_rlx(&c->wait_ns);
     out->longest_wait_ns = longest > out->longest_wait_ns ? longest : out->longest_wait_ns;
+}
+
+void gm_lock_stats(const gm_lock_counters *c, gm_stats *out)
+{
+    add_totals(c, out);
+    add_waits(c, &out->waits);
+}
+
+void gm_reader_lock_stats(const gm_lock_counters *c, gm_stats *out)
+{
+    add_totals(c, out);
+    add_waits(c, &out->read_waits);
 }
 
 /* ------------------------------------------------------------------ semaphore */
@@ -143,7 +187,6 @@ static bool spin(gm_mutex *m, uint32_t old, bool awoke)
         awoke = true; /* relaxed: the bit only keeps unlock from waking somebody */
     for (int i = 0; i < spinPauses; i++)
         gm_relax();
-    gm_add_rlx(&m->seen.spins, 1);
     return awoke;
 }
 
@@ -165,11 +208,11 @@ static void accept_handoff(gm_mutex *m, uint32_t old, bool starving)
     if (!starving || old >> mutexWaiterShift == 1)
         delta -= mutexStarving;
     gm_add_acq(&m->state, delta);
-    gm_add_rlx(&m->seen.handoffs, 1);
 }
 
-static void lock_slow(gm_mutex *m)
+static void lock_slow(gm_mutex *m, gm_lock_counters *seen)
 {
+    wait w = {0};
     bool starving = false, awoke = false, can_spin = several_cpus();
     uint64_t began = gm_now_ns(), queued = 0;
     int rounds = 0;
@@ -178,6 +221,7 @@ static void lock_slow(gm_mutex *m)
         if ((old & (mutexLocked | mutexStarving)) == mutexLocked && can_spin && rounds < activeSpins) {
             awoke = spin(m, old, awoke);
             rounds++;
+            w.spins++;
             old = gm_load_rlx(&m->state);
             continue;
         }
@@ -192,23 +236,24 @@ static void lock_slow(gm_mutex *m)
         old = gm_load_rlx(&m->state);
         if (old & mutexStarving) {
             accept_handoff(m, old, starving);
+            w.handoffs = 1;
             break;
         }
         awoke = true;
         rounds = 0;
     }
-    count_wait(&m->seen, gm_now_ns() - began);
+    w.ns = gm_now_ns() - began;
+    count_wait(seen, w);
 }
 
-void gm_mutex_lock(gm_mutex *m)
+void gm_mutex_lock(gm_mutex *m, gm_lock_counters *seen)
 {
     uint32_t free = 0;
     if (gm_unlikely(!gm_cas_acq(&m->state, &free, mutexLocked))) { /* pairs with unlock's release (U1) */
         gm_span span = gm_span_enter(GM_CAUSE_LOCK_WAIT);
-        lock_slow(m);
+        lock_slow(m, seen);
         gm_span_leave(span);
     }
-    gm_store_rlx(&m->seen.locks, gm_load_rlx(&m->seen.locks) + 1); /* the holder alone */
 }
 
 static void unlock_slow(gm_mutex *m, uint32_t old)
@@ -234,15 +279,20 @@ void gm_mutex_unlock(gm_mutex *m)
 
 /* ------------------------------------------------------------------ rwmutex */
 
-void gm_rwmutex_rlock(gm_rwmutex *m)
+/* Waits for a permit as part of a lock call. */
+static void wait_for(gm_sema *s, gm_lock_counters *seen)
 {
-    if (gm_likely(gm_add_acq(&m->reader_count, 1) + 1 >= 0)) /* pairs with the writer's additions (U3) */
-        return;
     gm_span span = gm_span_enter(GM_CAUSE_LOCK_WAIT);
     uint64_t began = gm_now_ns();
-    sema_acquire(&m->reader_sema, false);
-    count_wait(&m->read, gm_now_ns() - began);
+    sema_acquire(s, false);
+    count_wait(seen, (wait){.ns = gm_now_ns() - began});
     gm_span_leave(span);
+}
+
+void gm_rwmutex_rlock(gm_rwmutex *m, gm_lock_counters *seen)
+{
+    if (gm_unlikely(gm_add_acq(&m->reader_count, 1) + 1 < 0)) /* pairs with the writer's additions (U3) */
+        wait_for(&m->reader_sema, seen);
 }
 
 void gm_rwmutex_runlock(gm_rwmutex *m)
@@ -252,17 +302,12 @@ void gm_rwmutex_runlock(gm_rwmutex *m)
         sema_release(&m->writer_sema); /* the last reader that the writer waited for */
 }
 
-void gm_rwmutex_lock(gm_rwmutex *m)
+void gm_rwmutex_lock(gm_rwmutex *m, gm_lock_counters *seen)
 {
-    gm_mutex_lock(&m->w);
+    gm_mutex_lock(&m->w, seen);
     int32_t inside = gm_sub_acq_rel(&m->reader_count, rwmutexMaxReaders); /* pairs with readers' (U3) */
-    if (inside == 0 || gm_add_acq_rel(&m->reader_wait, inside) + inside == 0)
-        return;
-    gm_span span = gm_span_enter(GM_CAUSE_LOCK_WAIT);
-    uint64_t began = gm_now_ns();
-    sema_acquire(&m->writer_sema, false);
-    count_wait(&m->w.seen, gm_now_ns() - began);
-    gm_span_leave(span);
+    if (inside != 0 && gm_add_acq_rel(&m->reader_wait, inside) + inside != 0)
+        wait_for(&m->writer_sema, seen);
 }
 
 void gm_rwmutex_unlock(gm_rwmutex *m)

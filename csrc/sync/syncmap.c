@@ -104,6 +104,7 @@ typedef struct syncmap {
     gm_content t;
     gm_epochs *epochs;
     gm_mutex lock;
+    gm_lock_counters seen;   /* of that mutex */
     _Atomic uintptr_t read;  /* table | amended */
     table *dirty;            /* this and what follows: under the mutex. NULL exactly if read is not amended */
     entry *expunged_ones;    /* since dirty was made; those that have come back are still on it */
@@ -310,6 +311,17 @@ static void promote(syncmap *m)
     count(&m->promotions);
 }
 
+static void lock(syncmap *m)
+{
+    gm_mutex_lock(&m->lock, &m->seen);
+    gm_count_lock(&m->seen);
+}
+
+static void unlock(syncmap *m)
+{
+    gm_mutex_unlock(&m->lock);
+}
+
 /* Somebody had to lock to find out: if that has cost as much as a copy would have, the copy was worth it. */
 static void miss(syncmap *m)
 {
@@ -499,9 +511,9 @@ static int write_inside(syncmap *m, attempt *a)
     int status = e ? change(m, a, e, t->era) : read & amended || gm_write_creates(a->w) ? mustLock : GM_MISS;
     if (status != mustLock)
         return status;
-    gm_mutex_lock(&m->lock);
+    lock(m);
     status = write_locked(m, a);
-    gm_mutex_unlock(&m->lock);
+    unlock(m);
     return status;
 }
 
@@ -533,13 +545,13 @@ GM_WRITE_FUNCTIONS(syncmap, content_of, syncmap_write)
 /* Looks again, and in dirty, under the mutex. */
 static entry *find_missed(syncmap *m, const gm_write *w)
 {
-    gm_mutex_lock(&m->lock);
+    lock(m);
     entry *e = table_get(&m->t, table_of(get_read(m)), w);
     if (!e && m->dirty) {
         e = table_get(&m->t, m->dirty, w);
         miss(m);
     }
-    gm_mutex_unlock(&m->lock);
+    unlock(m);
     return e;
 }
 
@@ -585,11 +597,11 @@ static table *whole(syncmap *m)
 {
     uintptr_t read = get_read(m);
     if (read & amended) {
-        gm_mutex_lock(&m->lock);
+        lock(m);
         if (m->dirty)
             promote(m);
         read = get_read(m);
-        gm_mutex_unlock(&m->lock);
+        unlock(m);
     }
     return table_of(read);
 }
@@ -655,9 +667,9 @@ static int syncmap_clear(void *self)
     bool nothing = table_of(read)->n == 0 && !(read & amended);
     table *empty = nothing ? NULL : fresh_start(m);
     if (empty) {
-        gm_mutex_lock(&m->lock);
+        lock(m);
         clear_locked(m, empty);
-        gm_mutex_unlock(&m->lock);
+        unlock(m);
     }
     gm_epoch_leave(in);
     return nothing || empty ? GM_OK : GM_E_NOMEM;
@@ -741,7 +753,7 @@ static void syncmap_stats(void *self, gm_stats *out)
                       .promotions = gm_load_rlx(&m->promotions), /* numbers, ordering nothing */
                       .misses = gm_load_rlx(&m->all_misses)};
     syncmap_len(m, &out->entries); /* without memory for this thread's slot it stays 0 */
-    gm_lock_stats(&m->lock.seen, out);
+    gm_lock_stats(&m->seen, out);
     gm_epoch_counts(m->epochs, &out->retired, &out->freed);
 }
 

@@ -28,6 +28,7 @@ def _add_load(p: argparse.ArgumentParser) -> None:
     p.add_argument("--attribution", action=argparse.BooleanOptionalAction, default=True, help="charge time to causes (yes)")
     p.add_argument("--hint", type=int, default=0, metavar="N", help="presize the map for N entries (0)")
     p.add_argument("--hasher", default="aes", help="aes, aes-portable or memhash (aes)")
+    p.add_argument("--layout", default="go", help="the map's hot words: go (as Go packs them) or padded (apart) (go)")
     p.add_argument("--seed", type=int, metavar="N", help="fixes every random choice")
 
 
@@ -130,6 +131,7 @@ def _settings(args: argparse.Namespace) -> dict[str, Any]:
         "seed": args.seed,
         "hint": args.hint,
         "hasher": args.hasher,
+        "layout": args.layout,
         "sample": args.sample,
         "attribution": args.attribution,
         "oversubscribe": args.oversubscribe,
@@ -246,7 +248,8 @@ def _compare(args: argparse.Namespace) -> int:
 
 def _replay(args: argparse.Namespace) -> int:
     _check_outputs(args)
-    if args.threads is None and args.rate is None and args.variant == "plain" and not (args.hgrm or args.hlog or args.plot):
+    as_usual = args.threads is None and args.rate is None and args.variant == "plain" and args.layout == "go"
+    if as_usual and not (args.hgrm or args.hlog or args.plot):
         return _replay_alone(args)
     from gomap.lab.workload import Group, Trace, Workload
 

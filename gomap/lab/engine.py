@@ -30,6 +30,7 @@ __all__ = ["EngineError", "run"]
 _INTERVALS = 4096
 _EVENTS = 1 << 16
 _POLL_S = 0.1
+_WAITS = ("waits", "read_waits")
 _KIND_OF = {code: kind for kind, code in OPERATIONS.items()}
 
 
@@ -159,6 +160,7 @@ def _fraction(handle: Any, w: Workload, passed_s: float) -> float:
 def _make_map(w: Workload, seed: int, overrides: dict[str, Any] | None) -> Any:
     """An empty map of the workload's design, that keeps its growth events."""
     options: dict[str, Any] = {"key": w.key, "elem": "int64", "hint": w.hint, "hasher": w.hasher, "seed": seed}
+    options["layout"] = w.layout
     cls = variant(w.variant).cls
     if cls is Map:
         return Map(**options, event_capacity=_EVENTS, _overrides=overrides)
@@ -306,9 +308,10 @@ def _state(m: Any) -> dict[str, Any]:
     if isinstance(m, Map):
         return headers[0]._asdict()
     stats = m.stats()
+    waits = {name: getattr(stats, name)._asdict() | {"counts": list(getattr(stats, name).counts)} for name in _WAITS}
     whole = headers[0]._asdict() if len(headers) == 1 else {}
     largest = max((h.B for h in headers), default=None)
-    return {**whole, **stats._asdict(), "count": stats.entries, "memory": stats.bytes, "B": largest}
+    return {**whole, **stats._asdict(), **waits, "count": stats.entries, "memory": stats.bytes, "B": largest}
 
 
 def _digest(m: Any) -> str | None:

@@ -17,7 +17,7 @@ from gomap.lab import keystreams
 from gomap.lab.keystreams import LARGEST, KeyStream, Uniform
 from gomap.lab.machine import allowed_cpus
 from gomap.lab.traces import TraceData, read_trace
-from gomap.map import HASHERS
+from gomap.map import HASHERS, LAYOUTS
 from gomap.variants import variant
 
 __all__ = ["MIX_KINDS", "OPERATIONS", "Group", "Trace", "Workload"]
@@ -219,7 +219,8 @@ class Workload:
     in an order shuffled by the seed). keyspace: streams draw from keys 0 to keyspace-1; None: size. ops: operations of all
     threads together, or duration_s; with traces and neither, each trace once. warmup: operations (with ops) or seconds (with
     duration_s) before measuring begins. seed: fixes every random choice; None: drawn. key: "int64", "int32", "uint32",
-    "float64", "str" (16 bytes), "bytesN" (N from 3 to 128); None: the traces', or "int64". hint, hasher: as for `Map`.
+    "float64", "str" (16 bytes), "bytesN" (N from 3 to 128); None: the traces', or "int64". hint, hasher, layout: as for
+    `Map`.
     sample: every how manieth operation is timed; 0: none, so that throughput is undisturbed. attribution: charge the time of
     timed operations to causes. slow_us: an operation that takes longer is looked at for preemption and page faults.
     slowest: how many of the slowest are kept. oversubscribe: allow more threads than CPUs.
@@ -238,6 +239,7 @@ class Workload:
     key: str | None = None
     hint: int = 0
     hasher: str = "aes"
+    layout: str = "go"
     sample: int = 1
     attribution: bool = True
     slow_us: float = 1.0
@@ -263,6 +265,8 @@ class Workload:
             raise OutOfRange(f"seed must be from 0 to 2**64 - 1: {self.seed}")
         if self.hasher not in HASHERS:
             raise BadValue(f"unknown hasher {self.hasher!r}, allowed: {', '.join(HASHERS)}")
+        if self.layout not in LAYOUTS:
+            raise BadValue(f"unknown layout {self.layout!r}, allowed: {', '.join(LAYOUTS)}")
         self._check_length()
         self._check_keys()
         self._check_threads()
