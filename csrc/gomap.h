@@ -505,6 +505,85 @@ size_t gm_run_causes(gm_run *r, int op, uint64_t *lows, double *own, double *inh
 size_t gm_run_slowest(gm_run *r, gm_slow *out, size_t cap); /* slowest first */
 size_t gm_run_timeline(gm_run *r, gm_interval *out, size_t cap);
 
+/* lab/history.c: what many threads did to a few keys of one map, each call with its answer and the times around it. */
+enum gm_history_op {
+    GM_HISTORY_LOAD = 0,
+    GM_HISTORY_STORE = 1, /* answers what was there */
+    GM_HISTORY_DELETE = 2,
+    GM_HISTORY_LOAD_OR_STORE = 3,
+    GM_HISTORY_COMPARE_AND_SWAP = 4,
+    GM_HISTORY_COMPARE_AND_DELETE = 5,
+    GM_HISTORY_ADD = 6, /* its value is the addend, its answer the sum */
+    GM_HISTORY_OPS = 7
+};
+
+typedef struct gm_history_event {
+    uint64_t start, end; /* stamps: before the call, after it */
+    int64_t key;
+    int64_t value, expected, answer; /* those that the operation has; answer: only if the status says that there is one */
+    uint32_t thread;
+    uint8_t op;      /* enum gm_history_op */
+    int8_t status;   /* GM_OK, GM_MISS as in map/variant.h; a negative one: refused, nothing was done */
+    uint16_t unused; /* 0 */
+} gm_history_event;
+
+typedef struct gm_history_lane { /* one thread */
+    uint64_t ops;
+    double mix[7];         /* percent by enum gm_history_op, together 100 */
+    gm_stream_config keys; /* its n and seed are not looked at */
+} gm_history_lane;
+
+typedef struct gm_history_config {
+    const gm_history_lane *lanes;
+    uint32_t threads;
+    int variant;       /* as in gm_run_config: enum gm_variant_id, or */
+    const void *table; /* a foreign design's const gm_variant * */
+    void *target;
+    int key_kind;
+    size_t key_size;
+    uint64_t size, keyspace; /* keys 0 .. size-1 are stored first; streams draw from keys 0 .. keyspace-1 */
+    uint64_t seed;
+    uint64_t ballast; /* so many other keys are stored and deleted, again and again, meanwhile; 0: none */
+    uint64_t waves;   /* at least so often, and evenly beside the recorded operations */
+    int counter;      /* 1: stamps are drawn from a shared counter; 0: from the CPU's clock */
+    const gm_alloc *alloc;
+    const gm_spawner *spawner;
+} gm_history_config;
+
+typedef struct gm_history_totals {
+    uint64_t waves; /* of ballast */
+    int hardware;   /* stamps are ticks of the CPU's clock */
+    double ns_per_stamp;
+} gm_history_totals;
+
+/* Stores size + all lanes' ops events: the first stores, then thread by thread. GM_E_ARGUMENT, GM_E_NOMEM, GM_E_THREAD. */
+int gm_history_record(const gm_history_config *c, gm_history_event *events, gm_history_totals *out);
+
+/* lab/linear.c: whether such a history can be ordered. */
+enum gm_verdict { GM_VERDICT_OK = 0, GM_VERDICT_VIOLATION = 1, GM_VERDICT_UNKNOWN = 2 };
+
+typedef struct gm_linear_config {
+    uint64_t budget;       /* configurations to look at for one key, at most */
+    uint64_t slack;        /* stamps of different threads may be wrong by so much */
+    int present;           /* what each key holds at the beginning: 0: nothing, 1: */
+    int64_t value;         /* this */
+    const gm_alloc *alloc; /* NULL: the C library's */
+} gm_linear_config;
+
+typedef struct gm_linear_result {
+    int verdict;             /* enum gm_verdict */
+    int present;             /* of a violation: whether the key held something when the operations in `which` began, */
+    int64_t value;           /* what, */
+    int64_t key;             /* the key (also the one that is unknown), */
+    uint64_t n;              /* how many these operations are */
+    uint64_t configurations; /* looked at, all keys together */
+} gm_linear_result;
+
+/* which: room for n numbers of events. GM_E_ARGUMENT: an event that ends before it starts, an operation or a status that there
+ * is not; GM_E_NOMEM. */
+int gm_linear_check(const gm_linear_config *c, const gm_history_event *events, uint64_t n, uint64_t *which,
+                    gm_linear_result *out);
+
 /* base/build.c: how the core was made. */
 enum gm_build_part { GM_BUILD_COMPILER = 0, GM_BUILD_FLAGS = 1, GM_BUILD_COMMIT = 2 };
 const char *gm_build_info(int part);

@@ -13,6 +13,9 @@
  *       way before it by a few instructions. Rejected: a fence at the start as well, 5 to 9 ns more in every operation.
  *   T2  Times of one thread never run backwards; across threads they are compared only as precisely as the kernel keeps the
  *       counters together (tens of nanoseconds).
+ *   T3  gm_tick_before is read before anything of the call is done, gm_tick_after after all of it is done and seen by all (two
+ *       fences, 20 to 60 ns a call): a call whose `after` is less than another's `before` is over when the other begins, as far
+ *       as the cores' counters agree (T2).
  */
 #include "base/ticks.h"
 

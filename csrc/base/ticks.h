@@ -2,6 +2,7 @@
 #ifndef GM_TICKS_H
 #define GM_TICKS_H
 
+#include "base/atomics.h"
 #include "base/clock.h"
 #include "gomap.h"
 
@@ -54,6 +55,38 @@ static inline uint64_t gm_counter_end(void)
 #define gm_counter_end() gm_now_ns()
 #endif
 
+/* Stamps that order calls of different threads (T3): all that the calls do lies between the two readings. */
+#if defined(__x86_64__)
+static inline uint64_t gm_counter_before(void)
+{
+    uint64_t v = gm_counter_end();
+    _mm_lfence(); /* nothing that follows begins before the reading */
+    return v;
+}
+
+static inline uint64_t gm_counter_after(void)
+{
+    _mm_mfence(); /* stores are seen by all, which RDTSCP by itself does not wait for */
+    return gm_counter_end();
+}
+#elif defined(__aarch64__)
+static inline uint64_t gm_counter_before(void)
+{
+    uint64_t v = gm_counter_end();
+    __asm__ volatile("isb" ::: "memory");
+    return v;
+}
+
+static inline uint64_t gm_counter_after(void)
+{
+    __asm__ volatile("dsb ish" ::: "memory");
+    return gm_counter_end();
+}
+#else
+#define gm_counter_before() gm_now_ns()
+#define gm_counter_after() gm_now_ns()
+#endif
+
 static inline uint64_t gm_tick_start(bool hardware)
 {
     return hardware ? gm_counter_start() : gm_now_ns();
@@ -62,6 +95,19 @@ static inline uint64_t gm_tick_start(bool hardware)
 static inline uint64_t gm_tick_end(bool hardware)
 {
     return hardware ? gm_counter_end() : gm_now_ns();
+}
+
+static inline uint64_t gm_tick_before(bool hardware)
+{
+    return hardware ? gm_counter_before() : gm_now_ns();
+}
+
+static inline uint64_t gm_tick_after(bool hardware)
+{
+    if (hardware)
+        return gm_counter_after();
+    gm_fence_seq_cst();
+    return gm_now_ns();
 }
 
 static inline uint64_t gm_ticks_to_ns(const gm_ticks *t, uint64_t ticks)
