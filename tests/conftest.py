@@ -1,7 +1,15 @@
-"""Hypothesis profiles: the default, and `--hypothesis-profile=thorough` for a long run."""
+"""Hypothesis profiles: the default, and `--hypothesis-profile=thorough` for a long run; and how long some other tests go on."""
 
+import pytest
 from hypothesis import settings
 
 settings.register_profile("gomap", deadline=None, print_blob=True)
 settings.register_profile("thorough", deadline=None, print_blob=True, max_examples=2000, stateful_step_count=100)
 settings.load_profile("gomap")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--linear-ops", type=int, default=90_000, help="recorded operations for each variant and number of threads"
+    )
+    parser.addoption("--stress-seconds", type=float, default=0.5, help="stress of each variant under ThreadSanitizer")

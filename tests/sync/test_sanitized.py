@@ -2,20 +2,57 @@
 
 from __future__ import annotations
 
+import itertools
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 
 import pytest
 from sanitized import ROOT, SANITIZERS, build, run
 
+from gomap.variants import VARIANTS
+
 SOURCES = [path for folder in ("base", "map", "sync") for path in sorted((ROOT / "csrc" / folder).glob("*.c"))]
+THREADED = ("counters", "cas", "winners", "tokens", "torn", "ranging", "churn")
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], Path]:
+    """A program of this folder with a sanitizer, made once."""
+
+    @cache
+    def program(name: str, sanitizer: str) -> Path:
+        return build(ROOT / "tests" / "sync" / f"{name}.c", SOURCES, sanitizer, tmp_path_factory.mktemp(name))
+
+    return program
 
 
 @pytest.mark.parametrize("sanitizer", SANITIZERS)
 @pytest.mark.parametrize("program", ["variants", "lockfree"])
-def test_no_sanitizer_complains(program: str, sanitizer: str, tmp_path: Path) -> None:
-    built = build(ROOT / "tests" / "sync" / f"{program}.c", SOURCES, sanitizer, tmp_path)
-    out = run(built, ["all", "all", "5"] if program == "variants" else ["all", "5"], sanitizer)
+def test_no_sanitizer_complains(program: str, sanitizer: str, built: Callable[[str, str], Path]) -> None:
+    out = run(built(program, sanitizer), ["all", "all", "5"] if program == "variants" else ["all", "5"], sanitizer)
     assert out.endswith("ok\n")
+
+
+def stress(program: Path, variant: str, seconds: float) -> int:
+    """The tests with several threads in turn, until the time is over; how many were run, all seven at least."""
+    until = time.monotonic() + seconds
+    for ran, test in enumerate(itertools.cycle(THREADED)):
+        if ran >= len(THREADED) and time.monotonic() >= until:
+            return ran
+        assert run(program, [variant, test, "10"], "thread").endswith("ok\n")
+    raise AssertionError("not reached")
+
+
+def test_stress(built: Callable[[str, str], Path], pytestconfig: pytest.Config) -> None:
+    """--stress-seconds for each variant under ThreadSanitizer, two variants at a time."""
+    program, seconds = built("variants", "thread"), pytestconfig.getoption("--stress-seconds")
+    variants = [name for name in VARIANTS if name != "plain"]
+    with ThreadPoolExecutor(2) as pool:
+        ran = list(pool.map(lambda variant: stress(program, variant, seconds), variants))
+    assert min(ran) >= len(THREADED)
 
 
 def test_readers_held_up_anywhere(tmp_path: Path) -> None:
