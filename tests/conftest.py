@@ -9,7 +9,5 @@ settings.load_profile("gomap")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption(
-        "--linear-ops", type=int, default=90_000, help="recorded operations for each variant and number of threads"
-    )
+    parser.addoption("--linear-ops", type=int, default=90_000, help="recorded for each variant and number of threads")
     parser.addoption("--stress-seconds", type=float, default=0.5, help="stress of each variant under ThreadSanitizer")

@@ -36,23 +36,20 @@ def test_no_sanitizer_complains(program: str, sanitizer: str, built: Callable[[s
     assert out.endswith("ok\n")
 
 
-def stress(program: Path, variant: str, seconds: float) -> int:
-    """The tests with several threads in turn, until the time is over; how many were run, all seven at least."""
+def stress(program: Path, variant: str, seconds: float) -> None:
+    """The tests with several threads in turn, the first at least, until the time is over."""
     until = time.monotonic() + seconds
     for ran, test in enumerate(itertools.cycle(THREADED)):
-        if ran >= len(THREADED) and time.monotonic() >= until:
-            return ran
+        if ran and time.monotonic() >= until:
+            break
         assert run(program, [variant, test, "10"], "thread").endswith("ok\n")
-    raise AssertionError("not reached")
 
 
 def test_stress(built: Callable[[str, str], Path], pytestconfig: pytest.Config) -> None:
     """--stress-seconds for each variant under ThreadSanitizer, two variants at a time."""
     program, seconds = built("variants", "thread"), pytestconfig.getoption("--stress-seconds")
-    variants = [name for name in VARIANTS if name != "plain"]
     with ThreadPoolExecutor(2) as pool:
-        ran = list(pool.map(lambda variant: stress(program, variant, seconds), variants))
-    assert min(ran) >= len(THREADED)
+        list(pool.map(lambda variant: stress(program, variant, seconds), [name for name in VARIANTS if name != "plain"]))
 
 
 def test_readers_held_up_anywhere(tmp_path: Path) -> None:

@@ -163,6 +163,15 @@ def test_unknown_when_the_budget_is_used_up() -> None:
     assert (found.verdict, found.key, found.operations) == ("unknown", 1, ())
     assert str(found).startswith("unknown (key 1): ")
     assert check_linearizable(hard(16), Register(1)).verdict == "ok"
+    two = hard(16).events.copy()
+    two["key"] = 0
+    both = History(np.concatenate([hard(16).events, two]))
+    assert check_linearizable(both, Register(1), budget=1000).key == 0  # the first
+
+
+def test_no_configuration_is_looked_at_twice() -> None:
+    """All subsets of those under way, then of one less, and so on."""
+    assert check_linearizable(hard(10), Register(1)).configurations == 2**11 - 2
 
 
 def test_unknown_with_more_calls_under_way_than_it_can_tell_apart() -> None:
@@ -218,6 +227,19 @@ def test_what_is_left_of_a_violation() -> None:
     assert "store 8 -> 7 before" in text
 
 
+def test_it_begins_where_all_is_certain() -> None:
+    """After the second store nobody knows whether the first, which changes 5 to 5, has been before it. So what is left begins
+    before both; what had taken effect by then, and loads that fit, are left out."""
+    was = Operation("store", 1, 0, 50, False, value=5)
+    seen = Operation("load", 1, 10, 20, True, answer=5)
+    same = Operation("store", 1, 25, 100, True, value=5, answer=5)
+    other = Operation("store", 1, 26, 40, True, value=7, answer=5)
+    fitting = [Operation("load", 1, 30 + i, 55 + i, True, answer=7) for i in range(9)]
+    bad = Operation("load", 1, 80, 90, True, answer=9)
+    found = check_linearizable(History.of([was, seen, same, other, *fitting, bad]))
+    assert (found.verdict, found.held, found.operations) == ("violation", 5, (same, other, bad))
+
+
 # ------------------------------------------------------------------ recorded histories
 
 
@@ -228,7 +250,7 @@ def recorded(variant: str = "lockfree", threads: int = 4, keys: int = 4, ops: in
 
 
 def test_what_is_recorded() -> None:
-    h = recorded(ops=20_001, waves=5)
+    h = recorded(ops=20_001, ballast=500, waves=100)
     assert len(h) == 20_005
     assert h.threads == (0, 1, 2, 3, 4)
     assert h.keys == (0, 1, 2, 3)
@@ -245,7 +267,7 @@ def test_what_is_recorded() -> None:
     for thread in h.threads:
         mine = h.events[h.events["thread"] == thread]
         assert (mine["start"][1:] >= mine["end"][:-1]).all()
-    assert h.counters["waves"] >= 5
+    assert h.counters["waves"] >= 99  # the threads wait for them
     assert h.operation(0) == Operation(
         "store", 0, int(h.events["start"][0]), int(h.events["end"][0]), False, 5 << 40 | 1, thread=4
     )
@@ -266,7 +288,7 @@ def test_stamps_of_a_counter() -> None:
 
 def test_a_map_of_ones_own() -> None:
     m = ConcurrentMap("str", "int64")
-    m["kept"] = 1
+    m["kept"] = m["0000000000000003"] = 1  # the other is the key with number 3
     w = Workload(key="str", keyspace=8, ops=8000, variant="lockfree", groups=[Group(mix={"get": 50, "add": 50}, keys=Zipf())])
     h = record_history(m, w, compare=0, ballast=0)
     assert check_linearizable(h).verdict == "ok"
@@ -319,40 +341,42 @@ def test_arguments_that_are_refused() -> None:
 # ------------------------------------------------------------------ a lie in a recorded history
 
 
-def middle(found: np.ndarray) -> int:
+def middle(h: History, kind: str, status: int) -> int:
+    """The call of a kind, and with that outcome, that began in the middle of them all."""
+    found = np.flatnonzero((h.events["op"] == KINDS[kind]) & (h.events["status"] == status))
     assert len(found) > 100
-    return int(found[len(found) // 2])
+    return int(found[np.argsort(h.events["start"][found], kind="stable")[len(found) // 2]])
+
+
+def pushed_out_before(h: History, i: int) -> int:
+    """A value that a store had pushed out before call i began: it cannot come back."""
+    e = h.events
+    mine = (e["op"] == KINDS["store"]) & (e["status"] == 0) & (e["key"] == e["key"][i])
+    before = np.flatnonzero(mine & (e["end"] + 10_000 < e["start"][i]))
+    return int(e["answer"][before[np.argmax(e["end"][before])]])
 
 
 def stale_read(h: History) -> None:
-    """A load gives the value that a store, over before the load began, had pushed out."""
-    e = h.events
-    load = middle(np.flatnonzero((e["op"] == KINDS["load"]) & (e["status"] == 0)))
-    mine = (e["op"] == KINDS["store"]) & (e["status"] == 0) & (e["key"] == e["key"][load])
-    before = np.flatnonzero(mine & (e["end"] + 10_000 < e["start"][load]))
-    e["answer"][load] = e["answer"][before[np.argmax(e["end"][before])]]
+    """A load gives a value that had been pushed out."""
+    i = middle(h, "load", 0)
+    h.events["answer"][i] = pushed_out_before(h, i)
 
 
 def lost_update(h: History) -> None:
     """A store pushes out what an earlier one had pushed out: that one's value was lost."""
-    e = h.events
-    later = middle(np.flatnonzero((e["op"] == KINDS["store"]) & (e["status"] == 0)))
-    mine = (e["op"] == KINDS["store"]) & (e["status"] == 0) & (e["key"] == e["key"][later])
-    before = np.flatnonzero(mine & (e["end"] + 10_000 < e["start"][later]))
-    e["answer"][later] = e["answer"][before[np.argmax(e["end"][before])]]
+    i = middle(h, "store", 0)
+    h.events["answer"][i] = pushed_out_before(h, i)
 
 
 def duplicate_insert(h: History) -> None:
     """A load_or_store claims to have stored where there was something."""
-    e = h.events
-    i = middle(np.flatnonzero((e["op"] == KINDS["load_or_store"]) & (e["status"] == 0)))
-    e["status"][i], e["answer"][i] = 1, e["value"][i]
+    i = middle(h, "load_or_store", 0)
+    h.events["status"][i], h.events["answer"][i] = 1, h.events["value"][i]
 
 
 def done_twice(h: History) -> None:
     """A comparison that failed claims to have been done."""
-    e = h.events
-    e["status"][middle(np.flatnonzero((e["op"] == KINDS["compare_and_delete"]) & (e["status"] == 1)))] = 0
+    h.events["status"][middle(h, "compare_and_delete", 1)] = 0
 
 
 @pytest.mark.parametrize("lie", [stale_read, lost_update, duplicate_insert, done_twice])
