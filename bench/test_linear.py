@@ -27,7 +27,5 @@ def test_recording_and_checking(variant: str, size: int) -> None:
     found = check_linearizable(history)
     checked = time.perf_counter()
     assert found.verdict == "ok", str(found)
-    each = found.configurations / len(history)
-    print(
-        f"\n{variant:<10} {size:>9,}  recorded {recorded - began:6.2f} s  checked {checked - recorded:6.2f} s  {each:5.2f} a call"
-    )
+    each, took = found.configurations / len(history), (recorded - began, checked - recorded)
+    print(f"\n{variant:<10} {size:>9,}  recorded {took[0]:6.2f} s  checked {took[1]:6.2f} s  {each:5.2f} a call")

@@ -1,6 +1,8 @@
 /* history.c: records histories of one design and checks them, without Python: for sanitizers, and for designs with a mistake.
  *
  * usage: history VARIANT THREADS KEYS OPS ROUNDS BALLAST SEED
+ *        history failing     (allocations and threads that are refused, one after the other: all threads are joined, no memory
+ *                            is left; prints "ok")
  *
  * Each round has a new map and a history of OPS operations (csrc/lab/history.c), stamped in turn by the clock and by a shared
  * counter. Prints "ok", or "violation" and ends at the first one. Exits with 1 if something else is wrong.
@@ -79,8 +81,96 @@ static int round_of(gm_history_config *c, uint64_t ops, gm_stats *stats)
     return status == GM_OK ? found.verdict : status;
 }
 
+/* ------------------------------------------------------------------ what is refused */
+
+#define CHECK(x)                                                                                                               \
+    do {                                                                                                                       \
+        if (!(x)) {                                                                                                            \
+            fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #x);                                                            \
+            exit(1);                                                                                                           \
+        }                                                                                                                      \
+    } while (0)
+
+enum { FEW = 3, FEW_OPS = 300 };
+
+typedef struct counting {
+    gm_spawner real;
+    uint32_t left, started, joined; /* left: threads that are still to be had */
+} counting;
+
+static int start_counting(void *ctx, void *(*body)(void *), void *arg, gm_thread *out)
+{
+    counting *c = ctx;
+    if (c->left == 0)
+        return GM_E_THREAD;
+    c->left--;
+    c->started++;
+    return c->real.start(c->real.ctx, body, arg, out);
+}
+
+static void join_counting(void *ctx, gm_thread t)
+{
+    counting *c = ctx;
+    c->joined++;
+    c->real.join(c->real.ctx, t);
+}
+
+/* Records with a map that has memory, and checks a history that has a violation, with `alloc`; the first bad status. */
+static int record_and_check(counting *threads, const gm_alloc *alloc)
+{
+    gm_config types = {.key_size = 8, .elem_size = 8, .seed = 3};
+    gm_guard_config guard = {.shards = 4};
+    gm_spawner spawner = {start_counting, join_counting, threads};
+    gm_history_lane lanes[FEW];
+    gm_history_event events[FEW * FEW_OPS + 1];
+    uint64_t which[FEW * FEW_OPS + 1];
+    gm_history_totals totals;
+    gm_linear_config check = {.budget = 10000, .alloc = alloc};
+    gm_linear_result found;
+    gm_history_config c = {.lanes = lanes, .threads = FEW, .table = &gm_lockfree, .key_size = 8, .keyspace = 1, .size = 1};
+    for (int t = 0; t < FEW; t++)
+        lanes[t] = (gm_history_lane){FEW_OPS, {25, 15, 20, 15, 15, 10, 0}, {0}};
+    c.ballast = c.waves = 5;
+    c.alloc = alloc;
+    c.spawner = &spawner;
+    CHECK(gm_lockfree.make(&types, &guard, &c.target) == GM_OK);
+    int status = gm_history_record(&c, events, &totals);
+    gm_lockfree.drop(c.target);
+    if (status != GM_OK)
+        return status;
+    events[FEW * FEW_OPS] =
+        (gm_history_event){.start = UINT64_MAX - 1, .end = UINT64_MAX, .answer = 77}; /* nobody stored that */
+    status = gm_linear_check(&check, events, FEW * FEW_OPS + 1, which, &found);
+    CHECK(status != GM_OK || found.verdict == GM_VERDICT_VIOLATION);
+    return status;
+}
+
+static void test_failing(void)
+{
+    int status = GM_E_NOMEM;
+    for (uint32_t left = 0; left <= FEW; left++) { /* with the ballast's it takes one more */
+        counting threads = {.real = gm_spawner_default(), .left = left};
+        CHECK(record_and_check(&threads, NULL) == GM_E_THREAD);
+        CHECK(threads.started == left && threads.joined == left);
+    }
+    for (uint64_t nth = 1; status == GM_E_NOMEM; nth++) {
+        counting threads = {.real = gm_spawner_default(), .left = FEW + 1};
+        gm_faulty *f = gm_faulty_new();
+        gm_faulty_arm(f, nth, 1);
+        status = record_and_check(&threads, gm_faulty_alloc(f));
+        CHECK(status == GM_E_NOMEM || (status == GM_OK && nth > 8));
+        CHECK(threads.started == threads.joined && gm_faulty_live_blocks(f) == 0);
+        gm_faulty_free(f);
+    }
+}
+
 int main(int argc, char **argv)
 {
+    if (argc == 2 && strcmp(argv[1], "failing") == 0) {
+        test_failing();
+        printf("ok\n");
+        return 0;
+    }
     if (argc != 8 || !variant_named(argv[1]))
         return 2;
     uint64_t threads = number(argv[2]), ops = number(argv[4]), rounds = number(argv[5]);

@@ -164,5 +164,6 @@ def test_no_mistake_is_found_where_none_is(variant: str, ballast: int, objects: 
 
 def test_recording_and_checking_under_thread_sanitizer(tmp_path: Path) -> None:
     built = build(PROGRAM, SOURCES, "thread", tmp_path)
+    assert run(built, ["failing"], "thread") == "ok\n"
     for variant in CONCURRENT:
         assert run(built, [variant, "4", "4", "2000", "2", "100", "1"], "thread") == "ok\n"
