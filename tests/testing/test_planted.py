@@ -98,7 +98,7 @@ MISTAKES = [
         "syncmap",
         SYNCMAP,
         "        if (gm_cas_acq_rel(&e->p, &seen, expunged))",
-        "        if (!gm_load_acq(&e->p))",
+        "        if ((seen = gm_load_acq(&e->p)) == NULL)",
     ),
     Mistake(
         "a load without the lock",
