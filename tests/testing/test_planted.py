@@ -49,6 +49,15 @@ MISTAKES = [
         "        if (ctl & CTL_EVACUATED & 0) {\n            unlock(b, ctl);\n            t =",
     ),
     Mistake(
+        "an assign of words does not look whether the bucket was evacuated",
+        "lockfree",
+        LOCKFREE,
+        "|| !lock_try(b, &ctl))) /* pairs with start */\n        return false;\n"
+        "    bool there = gm_likely(!(ctl & CTL_EVACUATED)) && search_as",
+        # the moment is one instruction long: a pause is put into it
+        "|| (gm_pause_point(), !lock_try(b, &ctl))))\n        return false;\n    bool there = search_as",
+    ),
+    Mistake(
         "a hit does not look at the version again",
         "lockfree",
         LOCKFREE,
@@ -105,7 +114,7 @@ MISTAKES = [
         "mutex",
         LOCKED,
         "return unlock_read(self, s, gm_ung_get(lock_to_read(self, s), key, len, elem));",
-        "return gm_ung_get(s->m, key, len, elem);",
+        "return gm_ung_get(*map_in(self, s), key, len, elem);",
         ballast=0,
     ),
 ]
