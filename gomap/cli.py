@@ -45,6 +45,10 @@ def _add_verify(p: argparse.ArgumentParser) -> None:
     vectors.add_argument("files", nargs="+", metavar="FILE", help="vector files, or folders of them")
     vectors.add_argument("--json", metavar="FILE", help="write the counts as JSON too")
     vectors.set_defaults(run=_verify_vectors)
+    go = what.add_parser("go", help="compare with a real Go map, live, on random operations")
+    go.add_argument("--ops", type=int, default=200_000, metavar="N", help="operations (200,000)")
+    go.add_argument("--seed", type=int, metavar="N", help="of the operations (drawn, and printed)")
+    go.set_defaults(run=_verify_go)
 
 
 def _inspect(args: argparse.Namespace) -> int:
@@ -57,6 +61,12 @@ def _verify_vectors(args: argparse.Namespace) -> int:
     from gomap.verify import vectors_command
 
     return vectors_command(args.files, args.json)
+
+
+def _verify_go(args: argparse.Namespace) -> int:
+    from gomap.realgo.live import go_command
+
+    return go_command(args.ops, args.seed)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -10,6 +10,8 @@ from typing import NoReturn
 __all__ = [
     "BadValue",
     "ConcurrentMisuse",
+    "GoFailed",
+    "GoUnavailable",
     "GomapError",
     "InvariantError",
     "MissingKey",
@@ -51,6 +53,14 @@ class ConcurrentMisuse(GomapError, RuntimeError):
 
 class MissingTool(GomapError, RuntimeError):
     """An optional package or program is needed and absent; the message names how to get it."""
+
+
+class GoUnavailable(GomapError, RuntimeError):
+    """There is no Go toolchain, or none that can build the design of map asked for."""
+
+
+class GoFailed(GomapError, RuntimeError):
+    """A Go program could not be built, or did not end as it should; the message says which and how."""
 
 
 class InvariantError(GomapError, RuntimeError):

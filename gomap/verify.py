@@ -22,7 +22,18 @@ from typing import Any
 from gomap._core import ffi, lib
 from gomap.errors import OK, GomapError, ensure
 
-__all__ = ["Mismatch", "VectorError", "vectors_command", "verify_file"]
+__all__ = [
+    "COUNTED",
+    "UNREADABLE",
+    "Mismatch",
+    "Replay",
+    "VectorError",
+    "VectorMap",
+    "chain_text",
+    "state_header",
+    "vectors_command",
+    "verify_file",
+]
 
 Json = dict[str, Any]
 
@@ -76,7 +87,25 @@ class VectorError(GomapError, ValueError):
 
 
 class Mismatch(GomapError, AssertionError):
-    """The model differs from the recorded map; the message shows where, and both states."""
+    """The model differs from the recorded map; the message shows where, and both states.
+
+    `what` differs, at operation `op` (from 0; -1 outside of a scenario): `values` are the model's and the recorded one, and
+    `states` the two whole states after the operation in FORMAT.md's form, None where one is not known.
+    """
+
+    def __init__(
+        self,
+        message: str,
+        what: str = "",
+        op: int = -1,
+        values: tuple[object, object] = (None, None),
+        states: tuple[Json | None, Json | None] = (None, None),
+    ) -> None:
+        super().__init__(message)
+        self.what = what
+        self.op = op
+        self.values = values
+        self.states = states
 
 
 class _Type:
@@ -301,11 +330,15 @@ class VectorIterator:
         return list(fields) if lib.gm_iter_fields(self.iter, fields) == OK else None
 
 
-class _Replay:
-    """One scenario file on one map."""
+class Replay:
+    """One scenario on one map: the lines of a file, or those of a live map as they come.
 
-    def __init__(self, path: str, head: Json, hasher: str) -> None:
-        self.path, self.line = path, 1
+    `source` names it in messages. `run` raises `Mismatch` at the first difference, and one of `UNREADABLE` where the lines
+    break the format. `tally` counts what was compared.
+    """
+
+    def __init__(self, source: str, head: Json, hasher: str) -> None:
+        self.source, self.line = source, 1
         self.m = VectorMap(head, hasher)
         self.iterators: dict[int, VectorIterator] = {}
         self.growths: list[Json] = []
@@ -316,13 +349,15 @@ class _Replay:
 
     def need(self, what: str, got: object, want: object) -> None:
         if got != want:
-            raise Mismatch(self._report(what, got, want))
+            state = None if self.m.header().nbuckets > MOST_SHOWN else self.m.state()
+            message = self._report(what, got, want, state)
+            raise Mismatch(message, what, self.tally["ops"], (got, want), (state, self.wanted_state))
 
-    def _report(self, what: str, got: object, want: object) -> str:
-        lines = [f"{self.path}, line {self.line}: {what}", f"  model:    {got!r}", f"  recorded: {want!r}"]
-        if self.m.header().nbuckets > MOST_SHOWN:
+    def _report(self, what: str, got: object, want: object, state: Json | None) -> str:
+        lines = [f"{self.source}, line {self.line}: {what}", f"  model:    {got!r}", f"  recorded: {want!r}"]
+        if state is None:
             return "\n".join([*lines, f"  (no states: {self.m.header().nbuckets:,} buckets are too many to show)"])
-        lines += ["  the model's state:", *_state_text(self.m.state())]
+        lines += ["  the model's state:", *_state_text(state)]
         if self.wanted_state is not None:
             lines += ["  the recorded state:", *_state_text(self.wanted_state)]
         else:
@@ -518,7 +553,7 @@ def _first_difference(got: Json, want: Json) -> str | None:
 
 def _state_text(state: Json) -> list[str]:
     """A state for reading: the header, then every chain, elided in the middle."""
-    lines = ["    " + " ".join(f"{k}={v}" for k, v in state.items() if k not in ("buckets", "oldbuckets"))]
+    lines = ["    " + " ".join(f"{k}={v}" for k, v in state_header(state).items())]
     for name in ("buckets", "oldbuckets"):
         chains = state[name] or []
         for i, chain in enumerate(chains):
@@ -526,10 +561,21 @@ def _state_text(state: Json) -> list[str]:
                 if i == 25:
                     lines.append(f"    ... {len(chains) - 33} chains ...")
                 continue
-            for depth, b in enumerate(chain):
-                place = f"{name}[{i}]" if depth == 0 else f"  overflow p={b.get('p')}"
-                lines.append(f"    {place:<16} t={b['t']} k={_slots_text(b['k'])} e={_slots_text(b['e'])}")
+            lines += [f"    {text}" for text in chain_text(name, i, chain)]
     return lines
+
+
+def state_header(state: Json) -> Json:
+    """A state without its buckets."""
+    return {k: v for k, v in state.items() if k not in ("buckets", "oldbuckets")}
+
+
+def chain_text(name: str, i: int, chain: list[Json]) -> list[str]:
+    """The buckets of chain `i` for reading, a line each."""
+    places = [f"{name}[{i}]", *(f"  overflow p={b.get('p')}" for b in chain[1:])]
+    return [
+        f"{place:<16} t={b['t']} k={_slots_text(b['k'])} e={_slots_text(b['e'])}" for place, b in zip(places, chain, strict=True)
+    ]
 
 
 def _slots_text(slots: list[str] | int) -> str:
@@ -624,7 +670,7 @@ def _verify_lines(name: str, lines: _Lines, hasher: str | None) -> Counter[str]:
     if "hint" in head and "type" not in head:
         return _check_makemap(name, head, lines, hasher)
     if head.get("type") == "header":
-        return _Replay(name, head, hasher).run(lines)
+        return Replay(name, head, hasher).run(lines)
     raise ValueError("not a vector file: its first line is neither a header nor a makemap line")
 
 

@@ -1,0 +1,248 @@
+"""Random operation sequences for the live check, in the commands of the Go program oracle.
+
+A scenario is one map: its kinds, its hint, and phases of operations that follow each other on the same keys. What the
+phases are for:
+
+    mixed    everything at once on few keys: overwriting, deleting what is not there, iterators between them
+    grow     new keys only, through one growth after the other
+    churn    a window of keys that moves: same number, other keys
+    drain    delete all, in any order: the last one draws a new seed
+    sparse   fill one bucket after the other beyond its eight cells and empty it again: chains without entries, which is
+             what makes a map grow to its own size
+    clash    keys of one bucket and one top byte: long chains, tophash hits that are not the key
+    special  NaN and both zeros, for float64 keys
+
+Sizes are drawn too, mostly small: a mistake shows on a map of forty entries as well as on one of forty thousand, sooner
+and in fewer operations. The larger ones are for what needs size: several growths, the reserve of overflow buckets.
+"""
+
+from __future__ import annotations
+
+import random
+import struct
+from collections.abc import Callable
+from dataclasses import dataclass
+
+__all__ = ["COMBINATIONS", "Plan", "draw_plan", "write_commands"]
+
+COMBINATIONS = (
+    *("i64 i64", "i64 zero", "i64 ptr", "i64 str", "i64 s136", "i32 i64", "i32 ptr", "u32 zero", "u32 i64", "i16 ptr"),
+    *("f64 i64", "f64 ptr", "b9 i64", "b9 zero", "b9 ptr", "b9 s136", "str i64", "str zero", "str str", "str ptr", "str s136"),
+    *("s136 i64", "s136 s136"),
+)
+"""Kinds of key and elem, as the recorded vectors have them."""
+
+_HINTS = (-1, -1, -1, 0, 1, 8, 9, 13, 14, 26, 27, 52, 104, 105, 208, 209, 416, 1000, 3000)
+_ITERATORS = 4
+_MIX = 0xBF58476D1CE4E5B9
+_M64 = 2**64 - 1
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is known of a scenario before its map exists. `ops`: about how many operations; `universe`: of how many keys;
+    `every`: digests with each n-th operation."""
+
+    key: str
+    elem: str
+    hint: int
+    ops: int
+    universe: int
+    every: int
+
+
+def draw_plan(rng: random.Random, most_ops: int) -> Plan:
+    """A plan of at most `most_ops` operations."""
+    key, elem = rng.choice(COMBINATIONS).split()
+    low, high, universe, every = rng.choices(
+        [(20, 400, 60, 1), (400, 3000, 1200, 16), (4000, 16000, 7000, 256)], weights=[70, 24, 6]
+    )[0]
+    ops = min(rng.randint(low, high), most_ops)
+    return Plan(key, elem, rng.choice(_HINTS), ops, rng.randint(4, universe), every)
+
+
+def _key_maker(kind: str, rng: random.Random) -> Callable[[int], bytes]:
+    """An injective map from numbers to keys, of a random style."""
+    salt, style = rng.getrandbits(64), rng.randrange(4)
+    if kind in ("i64", "s136", "b9"):
+        shapes: list[Callable[[int], int]] = [lambda i: i, lambda i: -i, lambda i: i << 40, lambda i: (i + salt) * _MIX]
+        number = shapes[style]
+        tail = b"" if kind != "b9" else bytes([salt & 255])
+        return lambda i: (number(i) & _M64).to_bytes(8, "little") + tail
+    if kind in ("i32", "u32"):
+        return lambda i: ((i * (2654435761 if style else 1) + salt) & 0xFFFFFFFF).to_bytes(4, "little")
+    if kind == "i16":
+        return lambda i: (i & 0xFFFF).to_bytes(2, "little")
+    if kind == "f64":
+        return lambda i: struct.pack("<d", (i - 3) * 0.25)
+    return lambda i: _string(i, style, salt)
+
+
+def _string(i: int, style: int, salt: int) -> bytes:
+    """Key 0 is empty; lengths reach over all forms of the hash (16, 32, 64, 128), some strings are long."""
+    if i == 0:
+        return b""
+    text = f"{i:x}".encode()
+    length = ((i ^ salt) * _MIX & _M64) >> 40
+    return text + b"." * ((0, length % 17, length % 70, length % 300)[style])
+
+
+class _Writer:
+    """Writes one scenario's commands, and knows which keys are in the map after them."""
+
+    def __init__(self, plan: Plan, rng: random.Random, hash_of: Callable[[bytes], int]) -> None:
+        self.plan, self.rng, self.hash_of = plan, rng, hash_of
+        self.key = _key_maker(plan.key, rng)
+        self.commands: list[str] = []
+        self.live: list[int] = []
+        self._at: dict[int, int] = {}
+        self.fresh = 0  # keys from here on were never used
+        self.elems = 0
+        self.iterate_per_mille = rng.choice((0, 20, 100))
+
+    # -- single operations
+
+    def _operand(self, i: int) -> str:
+        return "=" + self.key(i).hex()
+
+    def _elem(self) -> str:
+        self.elems += 1
+        kind, n = self.plan.elem, self.elems
+        if kind == "zero" or (kind == "str" and n % 11 == 0):
+            return "="
+        if kind == "ptr" and n % 13 == 0:
+            return "-"
+        return "=" + (f"v{n}".encode() * (n % 5 + 1) if kind == "str" else n.to_bytes(8, "little")).hex()
+
+    def set(self, i: int) -> None:
+        self.commands.append(f"s {self._operand(i)} {self._elem()}")
+        if i not in self._at:
+            self._at[i] = len(self.live)
+            self.live.append(i)
+        self._maybe_iterate()
+
+    def set_fresh(self) -> None:
+        self.set(self.fresh)
+        self.fresh += 1
+
+    def delete(self, i: int) -> None:
+        self.commands.append(f"d {self._operand(i)}")
+        at = self._at.pop(i, None)
+        if at is not None:
+            last = self.live.pop()
+            if last != i:
+                self.live[at] = last
+                self._at[last] = at
+        self._maybe_iterate()
+
+    def get(self, i: int) -> None:
+        self.commands.append(f"g {self._operand(i)}")
+
+    def clear(self) -> None:
+        self.commands.append("c")
+        self.live.clear()
+        self._at.clear()
+
+    def _maybe_iterate(self) -> None:
+        if self.rng.randrange(1000) >= self.iterate_per_mille:
+            return
+        what = self.rng.randrange(20)
+        if what == 0 and len(self.live) < 2000:
+            self.commands.append("a")
+        elif what < 4:
+            self.commands.append(f"i {self.rng.randrange(_ITERATORS)}")
+        else:
+            self.commands += [f"n {self.rng.randrange(_ITERATORS)}"] * self.rng.randint(1, 4)
+
+    # -- phases; each of about `n` operations
+
+    def mixed(self, n: int) -> None:
+        rng, universe = self.rng, self.plan.universe
+        setting, deleting = rng.choice(((50, 25), (40, 45), (70, 10)))
+        for _ in range(n):
+            i, what = rng.randrange(universe), rng.randrange(100)
+            if what < setting:
+                self.set(i)
+            elif what < setting + deleting:
+                self.delete(i)
+            else:
+                self.get(i)
+            if rng.randrange(2000) == 0:
+                self.clear()
+        self.fresh = max(self.fresh, universe)
+
+    def grow(self, n: int) -> None:
+        for _ in range(min(n, self.plan.universe)):
+            self.set_fresh()
+
+    def churn(self, n: int) -> None:
+        for _ in range(n // 3):
+            self.set_fresh()
+            if self.live and (len(self.live) > self.plan.universe or self.rng.random() < 0.8):
+                self.delete(self.rng.choice(self.live))
+            if self.live:
+                self.get(self.rng.choice(self.live))
+
+    def drain(self, n: int) -> None:
+        going = self.rng.sample(self.live, min(n, len(self.live)))
+        for i in going:
+            self.delete(i)
+
+    def sparse(self, n: int) -> None:
+        end = len(self.commands) + n
+        B = self.rng.randint(0, 5)
+        keep = self.rng.randrange(2)
+        for bucket in range(1 << B):
+            chosen = self._with_hash(self.rng.randint(9, 18), (1 << B) - 1, bucket)
+            for i in chosen:
+                self.set(i)
+            for i in chosen[keep:]:
+                self.delete(i)
+            if len(self.commands) > end:
+                return
+
+    def clash(self, n: int) -> None:
+        bits = self.rng.randrange(4)
+        top = self.rng.choice((0, 4, 5, 9, self.rng.randrange(256)))
+        mask = 0xFF << 56 | ((1 << bits) - 1)
+        chosen = self._with_hash(min(n // 2, 14), mask, top << 56)
+        for i in chosen:
+            self.set(i)
+        for i in self.rng.sample(chosen, len(chosen) // 2):
+            self.delete(i)
+            self.get(self.rng.choice(chosen))
+
+    def special(self, n: int) -> None:
+        """Keys past 2^40 stand for bit patterns of their own."""
+        patterns = [0x7FF8000000000001, 0xFFF8000000000000, 0x7FF0000000000001, 0, 1 << 63, 0x7FF0000000000000]
+        for _ in range(min(n, 200)):
+            operand = "=" + self.rng.choice(patterns).to_bytes(8, "little").hex()
+            what = self.rng.randrange(5)
+            self.commands.append((f"s {operand} {self._elem()}", f"s {operand} {self._elem()}", f"d {operand}", f"g {operand}")[what % 4])
+            self._maybe_iterate()
+
+    def _with_hash(self, n: int, mask: int, value: int) -> list[int]:
+        """Up to `n` new keys whose hash under the map's first seed has that value under the mask."""
+        found: list[int] = []
+        for _ in range(n * (mask.bit_count() and 1 << min(mask.bit_count(), 12))):
+            if self.hash_of(self.key(self.fresh)) & mask == value:
+                found.append(self.fresh)
+            self.fresh += 1
+            if len(found) == n:
+                break
+        return found
+
+
+def write_commands(plan: Plan, rng: random.Random, hash_of: Callable[[bytes], int]) -> list[str]:
+    """The operations of a plan. `hash_of`: the hash of a key under the map's seed. O(operations)."""
+    writer = _Writer(plan, rng, hash_of)
+    phases = [writer.mixed, writer.grow, writer.churn, writer.drain, writer.sparse, writer.clash]
+    if plan.key == "f64":
+        phases.append(writer.special)
+    while len(writer.commands) < plan.ops:
+        before = len(writer.commands)
+        phase = rng.choices(phases, weights=[5, 3, 3, 2, 2, 1, 6][: len(phases)])[0]
+        phase(max(8, rng.randint(plan.ops // 8, plan.ops) - before // 2))
+        if rng.randrange(12) == 0 and before < len(writer.commands):
+            writer.clear()
+    return [*writer.commands[: plan.ops], "k"]
