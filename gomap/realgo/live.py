@@ -13,6 +13,7 @@ L3  The same seed draws the same plans and, but for keys chosen by their hash, t
 
 from __future__ import annotations
 
+import itertools
 import random
 import time
 from collections import Counter
@@ -22,13 +23,13 @@ from pathlib import Path
 from typing import Any
 
 from gomap._console import progress_bar
-from gomap.errors import GoFailed, GoUnavailable
+from gomap.errors import BadValue, GoFailed, GoUnavailable
 from gomap.realgo.oracle import Oracle, hash_modes
-from gomap.realgo.scenarios import Plan, draw_plan, write_commands
+from gomap.realgo.scenarios import COMBINATIONS, Plan, draw_plan, write_commands
 from gomap.realgo.toolchain import Toolchain, build_go, find_go
 from gomap.verify import COUNTED, UNREADABLE, Mismatch, Replay, chain_text, state_header
 
-__all__ = ["Difference", "check_live", "go_command", "shrink"]
+__all__ = ["Difference", "check_live", "check_plan", "difference_text", "go_command", "shrink"]
 
 Json = dict[str, Any]
 
@@ -49,8 +50,7 @@ class Difference:
     found: Mismatch
 
 
-def _replay(oracle: Oracle, head: Json, mode: str, commands: Sequence[str], replay: Replay | None = None) -> Counter[str]:
-    replay = replay or Replay("live", head, _HASHERS[mode])
+def _compare(oracle: Oracle, replay: Replay, commands: Sequence[str]) -> Counter[str]:
     lines = oracle.run(commands)
     try:
         return replay.run(lines)
@@ -60,28 +60,30 @@ def _replay(oracle: Oracle, head: Json, mode: str, commands: Sequence[str], repl
         lines.close()
 
 
-def _check_one(oracle: Oracle, mode: str, plan: Plan, rng: random.Random) -> Counter[str] | Difference:
+def check_plan(oracle: Oracle, mode: str, plan: Plan, rng: random.Random) -> Counter[str] | Difference:
+    """One map: writes the operations of a plan, and compares them. A difference is not yet shrunk."""
     head = oracle.open(plan.key, plan.elem, plan.hint, every=plan.every)
-    seed = head["hash0"]
+    seed, replay = head["hash0"], None
     commands: list[str] = []
     try:
         replay = Replay("live", head, _HASHERS[mode])
         commands = write_commands(plan, rng, lambda key: replay.m.hash(key, seed))
-        return _replay(oracle, head, mode, commands, replay)
+        return _compare(oracle, replay, commands)
     except Mismatch as e:
-        if not commands:  # the header differs already: the child still waits for operations
-            oracle.run([]).close()
+        if replay is None:  # the header differs already: the child still waits for operations
+            oracle.skip()
         return Difference(plan, mode, seed, tuple(commands[: e.op + 1]), e)
 
 
 def _again(oracle: Oracle, d: Difference, commands: Sequence[str], *, full: bool = False) -> Difference | None:
     """Does the operations once more, on a new map with the same seed; what differs, if anything does."""
-    head = oracle.open(d.plan.key, d.plan.elem, d.plan.hint, seed=d.seed, every=1, full=full)
+    head, replay = oracle.open(d.plan.key, d.plan.elem, d.plan.hint, seed=d.seed, every=1, full=full), None
     try:
-        _replay(oracle, head, d.mode, commands)
+        replay = Replay("live", head, _HASHERS[d.mode])
+        _compare(oracle, replay, commands)
     except Mismatch as e:
-        if head and e.op < 0:
-            oracle.run([]).close()
+        if replay is None:
+            oracle.skip()
         return Difference(d.plan, d.mode, d.seed, tuple(commands[: e.op + 1]), e)
     return None
 
@@ -123,7 +125,7 @@ def check_live(
     seed: int,
     *,
     modes: Sequence[str] = (),
-    child: Callable[[Path, str], Oracle] = Oracle,
+    child: Callable[[Path, str], Oracle] | None = None,
     done: Callable[[int], None] = lambda ops: None,
 ) -> Counter[str] | Difference:
     """Compares about `ops` operations, half of them in each hash mode (`modes`, else all that this machine has). Returns what
@@ -131,12 +133,13 @@ def check_live(
     not do its part."""
     tally: Counter[str] = Counter()
     rng = random.Random(seed)
+    kinds = itertools.cycle(rng.sample(COMBINATIONS, len(COMBINATIONS)))
     modes = modes or hash_modes()
     for number, mode in enumerate(modes, 1):
-        with child(binary, mode) as oracle:
+        with (child or Oracle)(binary, mode) as oracle:
             while tally["ops"] < ops * number // len(modes):
                 left = ops * number // len(modes) - tally["ops"]
-                found = _check_one(oracle, mode, draw_plan(rng, left), rng)
+                found = check_plan(oracle, mode, draw_plan(rng, next(kinds), left), rng)
                 if isinstance(found, Difference):
                     return shrink(oracle, found)
                 tally += found
@@ -189,6 +192,8 @@ def describe(go: Toolchain) -> str:
 
 def go_command(ops: int, seed: int | None) -> int:
     """`gomap verify go`: 0 if all agrees, 1 at a difference, which is printed. `seed` None: a new one, printed."""
+    if ops < 1:
+        raise BadValue(f"--ops must be at least 1: {ops}")
     go = find_go()
     print(describe(go), flush=True)
     if "classic" not in go.designs:

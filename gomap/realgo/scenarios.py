@@ -10,7 +10,11 @@ phases are for:
     sparse   fill one bucket after the other beyond its eight cells and empty it again: chains without entries, which is
              what makes a map grow to its own size
     clash    keys of one bucket and one top byte: long chains, tophash hits that are not the key
-    special  NaN and both zeros, for float64 keys
+    special  NaN, infinity and both zeros, for float64 keys
+
+One scenario is unlike the others: `descend` fills a map of 4,096 buckets, lets it grow and then writes to its old buckets from
+the last one down, while Go evacuates them from the first one up. Where the two meet there are more evacuated buckets in a row
+than nevacuate may skip at once.
 
 Sizes are drawn too, mostly small: a mistake shows on a map of forty entries as well as on one of forty thousand, sooner
 and in fewer operations. The larger ones are for what needs size: several growths, the reserve of overflow buckets.
@@ -23,7 +27,7 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 
-__all__ = ["COMBINATIONS", "Plan", "draw_plan", "write_commands"]
+__all__ = ["COMBINATIONS", "Plan", "descend_plan", "draw_plan", "write_commands"]
 
 COMBINATIONS = (
     *("i64 i64", "i64 zero", "i64 ptr", "i64 str", "i64 s136", "i32 i64", "i32 ptr", "u32 zero", "u32 i64", "i16 ptr"),
@@ -34,6 +38,10 @@ COMBINATIONS = (
 
 _HINTS = (-1, -1, -1, 0, 1, 8, 9, 13, 14, 26, 27, 52, 104, 105, 208, 209, 416, 1000, 3000)
 _ITERATORS = 4
+_JUST_GROWING = frozenset((13 << i) + 1 for i in range(1, 12))  # so many entries start a growth, if there are 2 buckets or more
+_DESCEND_B = 12
+_DESCEND_ENTRIES = 13 * 2 ** (_DESCEND_B - 1)  # as many as 2^B buckets take before they grow
+_DESCEND_OPS = 2**_DESCEND_B - 1000
 _MIX = 0xBF58476D1CE4E5B9
 _M64 = 2**64 - 1
 
@@ -41,7 +49,7 @@ _M64 = 2**64 - 1
 @dataclass(frozen=True)
 class Plan:
     """What is known of a scenario before its map exists. `ops`: about how many operations; `universe`: of how many keys;
-    `every`: digests with each n-th operation."""
+    `every`: digests with each n-th operation; `descend`: the scenario of that name."""
 
     key: str
     elem: str
@@ -49,16 +57,24 @@ class Plan:
     ops: int
     universe: int
     every: int
+    descend: bool = False
 
 
-def draw_plan(rng: random.Random, most_ops: int) -> Plan:
-    """A plan of at most `most_ops` operations."""
-    key, elem = rng.choice(COMBINATIONS).split()
+def draw_plan(rng: random.Random, kinds: str, most_ops: int) -> Plan:
+    """A plan of at most `most_ops` operations. `kinds`: of key and elem, as in `COMBINATIONS`; a `descend` has its own."""
+    if most_ops >= _DESCEND_OPS and rng.randrange(100) == 0:
+        return descend_plan(rng.choice(("i64", "zero")))
+    key, elem = kinds.split()
     low, high, universe, every = rng.choices(
         [(20, 400, 60, 1), (400, 3000, 1200, 16), (4000, 16000, 7000, 256)], weights=[70, 24, 6]
     )[0]
     ops = min(rng.randint(low, high), most_ops)
     return Plan(key, elem, rng.choice(_HINTS), ops, rng.randint(4, universe), every)
+
+
+def descend_plan(elem: str) -> Plan:
+    """The plan of `descend`, for elems "i64" or "zero"."""
+    return Plan("i64", elem, _DESCEND_ENTRIES, _DESCEND_OPS, 0, 256, descend=True)
 
 
 def _key_maker(kind: str, rng: random.Random) -> Callable[[int], bytes]:
@@ -174,6 +190,8 @@ class _Writer:
     def grow(self, n: int) -> None:
         for _ in range(min(n, self.plan.universe)):
             self.set_fresh()
+            if len(self.live) in _JUST_GROWING and self.rng.randrange(6) == 0:
+                self.clear()
 
     def churn(self, n: int) -> None:
         for _ in range(n // 3):
@@ -191,15 +209,19 @@ class _Writer:
     def sparse(self, n: int) -> None:
         end = len(self.commands) + n
         B = self.rng.randint(0, 5)
-        keep = self.rng.randrange(2)
+        keep = self.rng.choice((0, 1, 5))
+        usual, self.iterate_per_mille = self.iterate_per_mille, self.rng.choice((0, 400))
         for bucket in range(1 << B):
             chosen = self._with_hash(self.rng.randint(9, 18), (1 << B) - 1, bucket)
             for i in chosen:
                 self.set(i)
             for i in chosen[keep:]:
                 self.delete(i)
+            if self.plan.key == "f64":
+                self.special(1)
             if len(self.commands) > end:
-                return
+                break
+        self.iterate_per_mille = usual
 
     def clash(self, n: int) -> None:
         bits = self.rng.randrange(4)
@@ -213,18 +235,17 @@ class _Writer:
             self.get(self.rng.choice(chosen))
 
     def special(self, n: int) -> None:
-        """Keys past 2^40 stand for bit patterns of their own."""
         patterns = [0x7FF8000000000001, 0xFFF8000000000000, 0x7FF0000000000001, 0, 1 << 63, 0x7FF0000000000000]
         for _ in range(min(n, 200)):
             operand = "=" + self.rng.choice(patterns).to_bytes(8, "little").hex()
-            what = self.rng.randrange(5)
-            self.commands.append((f"s {operand} {self._elem()}", f"s {operand} {self._elem()}", f"d {operand}", f"g {operand}")[what % 4])
+            what = self.rng.choice(("s", "s", "d", "g"))
+            self.commands.append(f"{what} {operand}" + (f" {self._elem()}" if what == "s" else ""))
             self._maybe_iterate()
 
     def _with_hash(self, n: int, mask: int, value: int) -> list[int]:
         """Up to `n` new keys whose hash under the map's first seed has that value under the mask."""
         found: list[int] = []
-        for _ in range(n * (mask.bit_count() and 1 << min(mask.bit_count(), 12))):
+        for _ in range(n << min(mask.bit_count(), 12)):
             if self.hash_of(self.key(self.fresh)) & mask == value:
                 found.append(self.fresh)
             self.fresh += 1
@@ -233,8 +254,27 @@ class _Writer:
         return found
 
 
+def _descend(hash_of: Callable[[bytes], int], elem_bytes: int) -> list[str]:
+    def operand(i: int) -> str:
+        return "=" + i.to_bytes(8, "little").hex()
+
+    of_bucket: dict[int, int] = {}
+    i = 0
+    while i < _DESCEND_ENTRIES or len(of_bucket) < 2**_DESCEND_B:  # no bucket may be passed over
+        of_bucket.setdefault(hash_of(i.to_bytes(8, "little")) % 2**_DESCEND_B, i)
+        i += 1
+    elem = "=" + "01" * elem_bytes
+    going = [
+        f"s {operand(key)} {elem}" if key <= _DESCEND_ENTRIES else f"d {operand(key)}"
+        for _, key in sorted(of_bucket.items(), reverse=True)
+    ]
+    return [f"f 0 {_DESCEND_ENTRIES}", f"s {operand(_DESCEND_ENTRIES)} {elem}", *going[:_DESCEND_OPS], "k"]
+
+
 def write_commands(plan: Plan, rng: random.Random, hash_of: Callable[[bytes], int]) -> list[str]:
     """The operations of a plan. `hash_of`: the hash of a key under the map's seed. O(operations)."""
+    if plan.descend:
+        return _descend(hash_of, 8 if plan.elem == "i64" else 0)
     writer = _Writer(plan, rng, hash_of)
     phases = [writer.mixed, writer.grow, writer.churn, writer.drain, writer.sparse, writer.clash]
     if plan.key == "f64":

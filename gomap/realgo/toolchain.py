@@ -39,6 +39,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import IO
 
 from gomap.errors import GoFailed, GoUnavailable
 
@@ -108,22 +109,15 @@ def _go_of_wheel() -> Path | None:
 
 def _toolchain(path: Path, origin: str) -> Toolchain:
     try:
-        asked = subprocess.run(
-            [str(path), "version"],
-            env=_environment(),
-            cwd="/",
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=_ASK_TIMEOUT_S,
-        )
+        with _child([str(path), "version"], "/", _environment(), subprocess.PIPE) as child:
+            answer = child.communicate(timeout=_ASK_TIMEOUT_S)[0].decode(errors="replace")
     except subprocess.TimeoutExpired:
         raise GoUnavailable(f"{path} ({origin}) did not tell its version within {_ASK_TIMEOUT_S:.0f} s") from None
     except OSError as e:
         raise GoUnavailable(f"{path} ({origin}) cannot be run: {e.strerror or e}") from None
-    answer = asked.stdout.decode(errors="replace")
     found = re.match(r"go version .*?go(\d+)\.(\d+)(?:\.(\d+))?", answer)
-    if asked.returncode != 0 or found is None:
-        said = (answer or asked.stderr.decode(errors="replace")).strip().partition("\n")[0]
+    if child.returncode != 0 or found is None:
+        said = answer.strip().partition("\n")[0]
         raise GoUnavailable(f"{path} ({origin}) is not a Go toolchain: asked for its version it said {said[:80]!r}")
     version = (int(found[1]), int(found[2]), int(found[3] or 0))
     return Toolchain(path, version, origin, designs_of(version))
@@ -301,19 +295,9 @@ def _run_build(
     tell: Callable[[str], None] | None,
     timeout_s: float,
 ) -> int:
-    """Runs `go build` in a process group of its own, which is gone when this returns or raises."""
-    with said.open("wb") as output:
-        child = subprocess.Popen(
-            command,
-            cwd=code,
-            env=dict(environment),
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
+    """Runs `go build` and returns its status; `tell` hears of the packages that it compiles."""
     began, told = time.monotonic(), -1
-    try:
+    with said.open("wb") as output, _child(command, str(code), environment, output) as child:
         while True:
             try:
                 return child.wait(0.2)
@@ -322,12 +306,32 @@ def _run_build(
                     raise GoFailed(f"building the Go program {what} took longer than {timeout_s:g} s") from None
             packages = said.read_bytes().count(b"\n")
             if tell is not None and packages != told:
-                tell(f"building the Go program {what}: {packages} packages compiled")
+                tell(f"building the Go program {what}: {packages} package{'s' * (packages != 1)} compiled")
                 told = packages
+
+
+@contextlib.contextmanager
+def _child(
+    command: list[str], folder: str, environment: Mapping[str, str], output: int | IO[bytes]
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A child whose complaints go where its output goes, gone at the end with all that it started (T4)."""
+    child = subprocess.Popen(
+        command,
+        cwd=folder,
+        env=dict(environment),
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+    try:
+        yield child
     finally:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(child.pid, signal.SIGKILL)
         child.wait()
+        if child.stdout is not None:
+            child.stdout.close()
 
 
 def _reason(said: Path) -> str:

@@ -10,6 +10,7 @@
 //	                                     FULL: 1 for the whole state with each operation
 //	s K V | d K | g K | c | k            set, delete, get, clear, checkpoint
 //	i ID | n ID | a                      begin an iterator, step it, iterate over all
+//	f FROM N                             set the integer keys FROM to FROM+N-1
 //	end
 //
 // Operands are hex as in FORMAT.md, with = before it (an empty one is just =), or - for nil.
@@ -58,6 +59,8 @@ func (n *session) do(words []string) {
 		n.get(operand(words[1]))
 	case "c":
 		n.clearAll()
+	case "f":
+		n.fill(number(words[1]), number(words[2]))
 	case "k":
 		n.check()
 	case "i":

@@ -6,6 +6,7 @@ package main
 
 import (
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"math"
 	"runtime"
@@ -55,10 +56,14 @@ func newSession(key, elem string, hint int, seed *uint32) *session {
 
 // Small pieces of a JSON line.
 
-func (n *session) put(s string)              { n.out = append(n.out, s...) }
-func (n *session) num(name string, x int64)  { n.put(name); n.out = strconv.AppendInt(n.out, x, 10) }
-func (n *session) flag(name string, b bool)  { n.put(name); n.out = strconv.AppendBool(n.out, b) }
-func (n *session) hex(name string, b []byte) { n.put(name); n.out = hex.AppendEncode(n.out, b); n.put(`"`) }
+func (n *session) put(s string)             { n.out = append(n.out, s...) }
+func (n *session) num(name string, x int64) { n.put(name); n.out = strconv.AppendInt(n.out, x, 10) }
+func (n *session) flag(name string, b bool) { n.put(name); n.out = strconv.AppendBool(n.out, b) }
+func (n *session) hex(name string, b []byte) {
+	n.put(name)
+	n.out = hex.AppendEncode(n.out, b)
+	n.put(`"`)
+}
 
 func (n *session) hex64(x uint64) {
 	const digits = "0123456789abcdef"
@@ -282,6 +287,18 @@ func (n *session) clearAll() {
 	b := n.begin("clear")
 	n.s.clear()
 	n.finish(b, true, false)
+}
+
+// fill sets count integer keys, each with the first bytes of its own eight as elem; not meant to let the map grow.
+func (n *session) fill(from, count int) {
+	b := n.begin("fill")
+	n.num(`,"from":`, int64(from))
+	n.num(`,"n":`, int64(count))
+	for x := from; x < from+count; x++ {
+		content := binary.LittleEndian.AppendUint64(nil, uint64(x))
+		n.s.set(content, content[:n.elem.size])
+	}
+	n.finish(b, false, false)
 }
 
 func (n *session) check() { n.finish(n.begin("check"), false, true) }

@@ -105,14 +105,14 @@ func (s *typed[K, V]) drawn() []uint64 {
 	return nans
 }
 
-func asI64(b []byte) int64      { return int64(binary.LittleEndian.Uint64(b)) }
-func asI32(b []byte) int32      { return int32(binary.LittleEndian.Uint32(b)) }
-func asU32(b []byte) uint32     { return binary.LittleEndian.Uint32(b) }
-func asI16(b []byte) int16      { return int16(binary.LittleEndian.Uint16(b)) }
-func asF64(b []byte) float64    { return math.Float64frombits(binary.LittleEndian.Uint64(b)) }
-func asB9(b []byte) [9]byte     { return [9]byte(b) }
-func asStr(b []byte) string     { return string(b) }
-func asZero([]byte) struct{}    { return struct{}{} }
+func asI64(b []byte) int64   { return int64(binary.LittleEndian.Uint64(b)) }
+func asI32(b []byte) int32   { return int32(binary.LittleEndian.Uint32(b)) }
+func asU32(b []byte) uint32  { return binary.LittleEndian.Uint32(b) }
+func asI16(b []byte) int16   { return int16(binary.LittleEndian.Uint16(b)) }
+func asF64(b []byte) float64 { return math.Float64frombits(binary.LittleEndian.Uint64(b)) }
+func asB9(b []byte) [9]byte  { return [9]byte(b) }
+func asStr(b []byte) string  { return string(b) }
+func asZero([]byte) struct{} { return struct{}{} }
 func asPtr(b []byte) (p *int64) {
 	if b != nil {
 		p = new(int64)
