@@ -51,6 +51,11 @@ enum gm_hasher {
     GM_HASH_MEM = 2           /* Go's memhash fallback (wyhash family) */
 };
 
+enum gm_search {
+    GM_SEARCH_VECTOR = 0, /* a get looks at the eight tophash bytes of a bucket at once */
+    GM_SEARCH_SCALAR = 1  /* a get looks at one cell after the other, as Go's do: for timing beside Go */
+};
+
 enum gm_draw {
     GM_DRAW_HASH0 = 0,     /* a new hash seed */
     GM_DRAW_NAN = 1,       /* the hash of a NaN */
@@ -109,6 +114,7 @@ typedef struct gm_config {
     const gm_alloc *alloc;      /* NULL: the C library's */
     const gm_rng *rng;          /* NULL: the map's own generator */
     const gm_clock *clock;      /* NULL: CLOCK_MONOTONIC */
+    int search;                 /* enum gm_search */
 } gm_config;
 
 typedef struct gm_header {
@@ -583,6 +589,10 @@ typedef struct gm_linear_result {
  * is not; GM_E_NOMEM. */
 int gm_linear_check(const gm_linear_config *c, const gm_history_event *events, uint64_t n, uint64_t *which,
                     gm_linear_result *out);
+
+/* lab/gets.c: n gets of 8-byte keys from a map with elems of up to 8 bytes, one call each in the given order; the map is
+ * not guarded, nobody else may use it. *ns: what all took; *hits: how many were there. GM_E_ARGUMENT for other maps. */
+int gm_time_gets(gm_map *m, const uint64_t *keys, size_t n, uint64_t *ns, uint64_t *hits);
 
 /* base/build.c: how the core was made. */
 enum gm_build_part { GM_BUILD_COMPILER = 0, GM_BUILD_FLAGS = 1, GM_BUILD_COMMIT = 2 };

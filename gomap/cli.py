@@ -49,6 +49,9 @@ def _add_verify(p: argparse.ArgumentParser) -> None:
     go.add_argument("--ops", type=int, default=200_000, metavar="N", help="operations (200,000)")
     go.add_argument("--seed", type=int, metavar="N", help="of the operations (drawn, and printed)")
     go.set_defaults(run=_verify_go)
+    gate = what.add_parser("gate", help="the model gate: structure, and time beside real Go")
+    gate.add_argument("--json", metavar="FILE", help="write the rows as JSON too")
+    gate.set_defaults(run=_verify_gate)
 
 
 def _inspect(args: argparse.Namespace) -> int:
@@ -67,6 +70,12 @@ def _verify_go(args: argparse.Namespace) -> int:
     from gomap.realgo.live import go_command
 
     return go_command(args.ops, args.seed)
+
+
+def _verify_gate(args: argparse.Namespace) -> int:
+    from gomap.realgo.gate import gate_command
+
+    return gate_command(json_path=args.json)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

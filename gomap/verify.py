@@ -164,7 +164,7 @@ class _Type:
 class VectorMap:
     """A map of the core with a recorded map's key schedule, seed and random numbers."""
 
-    def __init__(self, head: Json, hasher: str) -> None:
+    def __init__(self, head: Json, hasher: str, search: int = lib.GM_SEARCH_VECTOR) -> None:
         self.key, self.elem = _Type(head["key"]), _Type(head["elem"])
         self.script = ffi.gc(lib.gm_script_new(), lib.gm_script_free)
         schedule = bytes.fromhex(head.get("aeskeysched") or "00" * 128)
@@ -180,7 +180,7 @@ class VectorMap:
         config.key_kind, config.key_size = self.key.kind, self.key.size
         config.elem_kind, config.elem_size = self.elem.kind, self.elem.size
         config.hint = max(0, head["hint"])
-        config.hasher = _HASHERS[hasher]
+        config.hasher, config.search = _HASHERS[hasher], search
         config.aeskeysched, config.hashkey, config.hash0 = keep["sched"], keep["hashkey"], keep["hash0"]
         config.rng = lib.gm_script_rng(self.script)
         handle = ffi.new("gm_map **")
@@ -337,9 +337,9 @@ class Replay:
     break the format. `tally` counts what was compared.
     """
 
-    def __init__(self, source: str, head: Json, hasher: str) -> None:
+    def __init__(self, source: str, head: Json, hasher: str, search: int = lib.GM_SEARCH_VECTOR) -> None:
         self.source, self.line = source, 1
-        self.m = VectorMap(head, hasher)
+        self.m = VectorMap(head, hasher, search)
         self.iterators: dict[int, VectorIterator] = {}
         self.growths: list[Json] = []
         self.resets: list[list[int]] = []
@@ -644,22 +644,25 @@ def _check_makemap(path: str, first: Json, lines: Iterator[Json], hasher: str) -
     return tally
 
 
-def verify_file(path: str | os.PathLike[str], hasher: str | None = None) -> Counter[str]:
+def verify_file(
+    path: str | os.PathLike[str], hasher: str | None = None, search: int = lib.GM_SEARCH_VECTOR
+) -> Counter[str]:
     """Replays one vector file and returns what was compared (files, ops, digests, states, iterators, growths, ...).
 
-    `hasher` overrides the file's own choice of implementation ("aes" or "memhash"), to run AES vectors on "aes-portable".
+    `hasher` overrides the file's own choice of implementation ("aes" or "memhash"), to run AES vectors on "aes-portable";
+    `search` is how the model's gets look at a bucket (enum gm_search).
     Raises `Mismatch` at the first difference, `VectorError` if the file cannot be read or understood. O(operations).
     """
     name = os.fspath(path)
     lines = _Lines(name)
     try:
-        return _verify_lines(name, lines, hasher)
+        return _verify_lines(name, lines, hasher, search)
     except UNREADABLE as e:
         reason = e.strerror if isinstance(e, OSError) and e.strerror else str(e) if isinstance(e, ValueError) else repr(e)
         raise VectorError(f"{name}, line {lines.number}: {reason}") from e
 
 
-def _verify_lines(name: str, lines: _Lines, hasher: str | None) -> Counter[str]:
+def _verify_lines(name: str, lines: _Lines, hasher: str | None, search: int) -> Counter[str]:
     head = next(lines, None)
     if head is None:
         raise ValueError("the file is empty")
@@ -670,7 +673,7 @@ def _verify_lines(name: str, lines: _Lines, hasher: str | None) -> Counter[str]:
     if "hint" in head and "type" not in head:
         return _check_makemap(name, head, lines, hasher)
     if head.get("type") == "header":
-        return Replay(name, head, hasher).run(lines)
+        return Replay(name, head, hasher, search).run(lines)
     raise ValueError("not a vector file: its first line is neither a header nor a makemap line")
 
 

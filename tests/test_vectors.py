@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from gomap._core import lib
 from gomap.cli import main
 from gomap.verify import Mismatch, VectorError, verify_file
 
@@ -35,6 +36,11 @@ def test_aes(path: Path, hasher: str) -> None:
 @pytest.mark.parametrize("path", FALLBACK, ids=lambda p: p.name.removesuffix(".jsonl.gz"))
 def test_fallback(path: Path) -> None:
     verify_file(path)
+
+
+@pytest.mark.parametrize("path", AES, ids=lambda p: p.name.removesuffix(".jsonl.gz"))
+def test_gets_that_look_at_one_cell_after_the_other(path: Path) -> None:
+    verify_file(path, search=lib.GM_SEARCH_SCALAR)
 
 
 def rewrite(source: Path, target: Path, change: Callable[[list[Any]], None]) -> Path:

@@ -367,10 +367,11 @@ static bool set_type(maptype *t, const gm_config *c)
     return true;
 }
 
-/* Whether the operations charge their time to causes (base/probe.h). Between operations only. */
+/* Whether the operations charge their time to causes (base/probe.h). Between operations only. A map with scalar search is
+ * there to be timed as a whole: it charges nothing. */
 void gm_map_probe(gm_map *m, bool on)
 {
-    m->path = gm_paths[on][m->t.path][m->hk.hasher == GM_HASH_AES];
+    m->path = gm_paths[m->scalar ? 2 : on][m->t.path][m->hk.hasher == GM_HASH_AES];
 }
 
 static void set_hash(gm_map *m, const gm_config *c)
@@ -388,6 +389,7 @@ static void set_hash(gm_map *m, const gm_config *c)
     if (c->hashkey)
         memcpy(m->hk.hashkey, c->hashkey, sizeof m->hk.hashkey);
     m->hk.hasher = c->hasher == GM_HASH_AES && !gm_cpu_has_aes() ? GM_HASH_AES_PORTABLE : c->hasher;
+    m->scalar = c->search == GM_SEARCH_SCALAR;
     gm_map_probe(m, false);
 }
 

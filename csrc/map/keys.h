@@ -16,6 +16,10 @@
 
 #include "map/hmap.h"
 
+/* How Go's read path of each family looks through a chain: at the key before the tophash, and no further than emptyRest. */
+enum { key4_key_first = 1, key8_key_first = 1, keystr_key_first = 0, keyany_key_first = 0 };
+enum { key4_stops = 0, key8_stops = 0, keystr_stops = 0, keyany_stops = 1 };
+
 /* ------------------------------------------------------------------ 4 and 8 bytes */
 
 #define WORD_KEYS(F, T, HASH)                                                                                                  \

@@ -7,6 +7,7 @@
  *   P(name)      the name of this path's function          K(name)      the key family's function
  *   PATH_FN      `static` with the target attribute        PATH_HASH    the family's hash function
  *   PATH_PROBED  1: charges its time to causes (base/probe.h); 0: knows nothing of it
+ *   PATH_SCALAR  1: reads look at one cell after the other, as Go's do; 0: at the eight tophash bytes at once
  *
  * ALGORITHM. A key's hash has two uses: its low B bits choose the bucket, its top byte (tophash) stands in the bucket so
  * that most cells are ruled out eight at a time, with one vector compare and no branch per cell.
@@ -37,6 +38,24 @@ PATH_FN inline bmap *P(next_bucket)(const gm_map *m, bmap *b, gm_span *walk)
     return b;
 }
 
+#if PATH_SCALAR
+/* Cell by cell, in the order and with the ends of Go's own read path of the family (keys.h). What it finds is the same; what
+ * it costs is what it costs in Go. */
+PATH_FN inline bmap *P(search_chain)(const gm_map *m, bmap *b, K(t) k, uint8_t top, unsigned *cell, gm_span *walk)
+{
+    for (; b; b = P(next_bucket)(m, b, walk)) {
+        for (unsigned i = 0; i < bucketCnt; i++) {
+            *cell = i;
+            if (K(key_first) ? K(eq)(m, keySlot(m, b, i), k) && tophashAt(b, i) > emptyOne
+                             : tophashAt(b, i) == top && K(eq)(m, keySlot(m, b, i), k))
+                return b;
+            if (K(stops) && tophashAt(b, i) == emptyRest)
+                return NULL;
+        }
+    }
+    return NULL;
+}
+#else
 PATH_FN inline bmap *P(search_chain)(const gm_map *m, bmap *b, K(t) k, uint8_t top, unsigned *cell, gm_span *walk)
 {
     for (; b; b = P(next_bucket)(m, b, walk)) {
@@ -53,6 +72,7 @@ PATH_FN inline bmap *P(search_chain)(const gm_map *m, bmap *b, K(t) k, uint8_t t
     }
     return NULL;
 }
+#endif
 
 /* The cell of the chain starting at b that holds k: its bucket, or NULL. */
 PATH_FN inline bmap *P(search)(const gm_map *m, bmap *b, K(t) k, uint8_t top, unsigned *cell)

@@ -6,8 +6,9 @@
  *   fast64         key8          key8
  *   faststr        keystr        keystr
  *
- * and each of the seven once without and once with spans (base/probe.h): off is then not a test that fails, but another
- * piece of machine code. paths.inc.h makes the seven of one kind.
+ * and each of the seven three times: plain; with spans (base/probe.h), for off is then not a test that fails, but another
+ * piece of machine code; and scalar, with the reads of Go (GM_SEARCH_SCALAR), without spans. paths.inc.h makes the seven of
+ * one kind.
  *
  * One indirect call per operation, or per batch, chooses the form; inside there is none: the key compare and, on the
  * AES-NI forms, the hash are inlined.
@@ -24,16 +25,29 @@
 #define K(name) K__(PATH_KEYS, name)
 
 #define PATH_PROBED 0
+#define PATH_SCALAR 0
 #define PATH_PLAIN_SUFFIX
 #define PATH_NI_SUFFIX _ni
 #include "map/paths.inc.h"
 #undef PATH_PROBED
+#undef PATH_SCALAR
 #undef PATH_PLAIN_SUFFIX
 #undef PATH_NI_SUFFIX
 
 #define PATH_PROBED 1
+#define PATH_SCALAR 0
 #define PATH_PLAIN_SUFFIX _probed
 #define PATH_NI_SUFFIX _ni_probed
+#include "map/paths.inc.h"
+#undef PATH_PROBED
+#undef PATH_SCALAR
+#undef PATH_PLAIN_SUFFIX
+#undef PATH_NI_SUFFIX
+
+#define PATH_PROBED 0
+#define PATH_SCALAR 1
+#define PATH_PLAIN_SUFFIX _scalar
+#define PATH_NI_SUFFIX _ni_scalar
 #include "map/paths.inc.h"
 
 #if GM_HAVE_NI
@@ -49,4 +63,4 @@
         [pathFastStr] = {&faststr##suffix##_table, NI(faststr, suffix)},                                                       \
     }
 
-const gm_path *const gm_paths[2][4][2] = {FORMS(), FORMS(_probed)};
+const gm_path *const gm_paths[3][4][2] = {FORMS(), FORMS(_probed), FORMS(_scalar)};

@@ -1,4 +1,5 @@
-/* paths.inc.h: the seven forms of path.inc.h, with spans or without (PATH_PROBED). Included by paths.c, twice. */
+/* paths.inc.h: the seven forms of path.inc.h, with spans or without (PATH_PROBED), vector or
+ * scalar (PATH_SCALAR). Included by paths.c, three times. */
 
 /* The forms for any hasher. */
 #define PATH_FN static

@@ -259,16 +259,19 @@ def _descend(hash_of: Callable[[bytes], int], elem_bytes: int) -> list[str]:
         return "=" + i.to_bytes(8, "little").hex()
 
     of_bucket: dict[int, int] = {}
-    i = 0
-    while i < _DESCEND_ENTRIES or len(of_bucket) < 2**_DESCEND_B:  # no bucket may be passed over
-        of_bucket.setdefault(hash_of(i.to_bytes(8, "little")) % 2**_DESCEND_B, i)
+    i, first = 0, None
+    while first is None or len(of_bucket) < 2**_DESCEND_B:  # no bucket may be passed over
+        bucket = hash_of(i.to_bytes(8, "little")) % 2**_DESCEND_B
+        if i >= _DESCEND_ENTRIES and bucket == 0 and first is None:
+            first = i  # starts the growth where the evacuation starts
+        of_bucket.setdefault(bucket, i)
         i += 1
     elem = "=" + "01" * elem_bytes
     going = [
-        f"s {operand(key)} {elem}" if key <= _DESCEND_ENTRIES else f"d {operand(key)}"
+        f"s {operand(key)} {elem}" if key < _DESCEND_ENTRIES else f"d {operand(key)}"
         for _, key in sorted(of_bucket.items(), reverse=True)
     ]
-    return [f"f 0 {_DESCEND_ENTRIES}", f"s {operand(_DESCEND_ENTRIES)} {elem}", *going[:_DESCEND_OPS], "k"]
+    return [f"f 0 {_DESCEND_ENTRIES}", f"s {operand(first)} {elem}", *going[:_DESCEND_OPS], "k"]
 
 
 def write_commands(plan: Plan, rng: random.Random, hash_of: Callable[[bytes], int]) -> list[str]:

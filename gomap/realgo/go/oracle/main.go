@@ -8,7 +8,7 @@
 //
 //	make KEY ELEM HINT SEED EVERY FULL   SEED: hash0, or - for the map's own; EVERY: digests with each n-th operation;
 //	                                     FULL: 1 for the whole state with each operation
-//	s K V | d K | g K | c | k            set, delete, get, clear, checkpoint
+//	s K V | d K | g K | c | k | K        set, delete, get, clear, checkpoint, checkpoint with the whole state
 //	i ID | n ID | a                      begin an iterator, step it, iterate over all
 //	f FROM N                             set the integer keys FROM to FROM+N-1
 //	end
@@ -61,8 +61,11 @@ func (n *session) do(words []string) {
 		n.clearAll()
 	case "f":
 		n.fill(number(words[1]), number(words[2]))
-	case "k":
+	case "k", "K":
+		full := n.full
+		n.full = full || words[0] == "K"
 		n.check()
+		n.full = full
 	case "i":
 		n.iterInit(number(words[1]))
 	case "n":
