@@ -574,7 +574,8 @@ def chain_text(name: str, i: int, chain: list[Json]) -> list[str]:
     """The buckets of chain `i` for reading, a line each."""
     places = [f"{name}[{i}]", *(f"  overflow p={b.get('p')}" for b in chain[1:])]
     return [
-        f"{place:<16} t={b['t']} k={_slots_text(b['k'])} e={_slots_text(b['e'])}" for place, b in zip(places, chain, strict=True)
+        f"{place:<16} t={b['t']} k={_slots_text(b['k'])} e={_slots_text(b['e'])}"
+        for place, b in zip(places, chain, strict=True)
     ]
 
 
@@ -644,9 +645,7 @@ def _check_makemap(path: str, first: Json, lines: Iterator[Json], hasher: str) -
     return tally
 
 
-def verify_file(
-    path: str | os.PathLike[str], hasher: str | None = None, search: int = lib.GM_SEARCH_VECTOR
-) -> Counter[str]:
+def verify_file(path: str | os.PathLike[str], hasher: str | None = None, search: int = lib.GM_SEARCH_VECTOR) -> Counter[str]:
     """Replays one vector file and returns what was compared (files, ops, digests, states, iterators, growths, ...).
 
     `hasher` overrides the file's own choice of implementation ("aes" or "memhash"), to run AES vectors on "aes-portable";

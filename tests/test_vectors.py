@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from gomap._core import lib
+
 from gomap.cli import main
 from gomap.verify import Mismatch, VectorError, verify_file
 

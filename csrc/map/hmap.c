@@ -371,7 +371,7 @@ static bool set_type(maptype *t, const gm_config *c)
  * there to be timed as a whole: it charges nothing. */
 void gm_map_probe(gm_map *m, bool on)
 {
-    m->path = gm_paths[m->scalar ? 2 : on][m->t.path][m->hk.hasher == GM_HASH_AES];
+    m->path = m->scalar ? gm_scalar_paths[m->t.path] : gm_paths[on][m->t.path][m->hk.hasher == GM_HASH_AES];
 }
 
 static void set_hash(gm_map *m, const gm_config *c)

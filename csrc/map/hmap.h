@@ -215,7 +215,8 @@ void gm_map_probe(gm_map *m, bool on);
 int gm_range(gm_map *m, uint64_t limit, gm_visit visit, void *ctx);
 void gm_collect(gm_map *m, void *keys, int64_t *offsets, void *elems, uint64_t n); /* inspect.c */
 void gm_event_push(gm_map *m, int kind, uint64_t n, uint64_t took_ns, uint8_t from_B, uint8_t to_B);
-extern const gm_path *const gm_paths[3][4][2]; /* [plain, with spans, scalar][path][compiled for AES-NI], paths.c */
+extern const gm_path *const gm_paths[2][4][2]; /* [with spans][path][compiled for AES-NI], paths.c */
+extern const gm_path *const gm_scalar_paths[4];
 
 /* memory.c */
 void *gm_mem_new(gm_map *m, size_t size);

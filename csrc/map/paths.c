@@ -6,9 +6,9 @@
  *   fast64         key8          key8
  *   faststr        keystr        keystr
  *
- * and each of the seven three times: plain; with spans (base/probe.h), for off is then not a test that fails, but another
- * piece of machine code; and scalar, with the reads of Go (GM_SEARCH_SCALAR), without spans. paths.inc.h makes the seven of
- * one kind.
+ * and each of the seven once without and once with spans (base/probe.h): off is then not a test that fails, but another
+ * piece of machine code. The four for any hasher are there a third time with Go's way of reading (GM_SEARCH_SCALAR): in Go,
+ * too, the hash is a call. paths.inc.h makes the forms of one kind.
  *
  * One indirect call per operation, or per batch, chooses the form; inside there is none: the key compare and, on the
  * AES-NI forms, the hash are inlined.
@@ -47,7 +47,6 @@
 #define PATH_PROBED 0
 #define PATH_SCALAR 1
 #define PATH_PLAIN_SUFFIX _scalar
-#define PATH_NI_SUFFIX _ni_scalar
 #include "map/paths.inc.h"
 
 #if GM_HAVE_NI
@@ -63,4 +62,11 @@
         [pathFastStr] = {&faststr##suffix##_table, NI(faststr, suffix)},                                                       \
     }
 
-const gm_path *const gm_paths[3][4][2] = {FORMS(), FORMS(_probed), FORMS(_scalar)};
+const gm_path *const gm_paths[2][4][2] = {FORMS(), FORMS(_probed)};
+
+const gm_path *const gm_scalar_paths[4] = {
+    [pathSlow] = &slow_scalar_table,
+    [pathFast32] = &fast32_scalar_table,
+    [pathFast64] = &fast64_scalar_table,
+    [pathFastStr] = &faststr_scalar_table,
+};

@@ -1,5 +1,5 @@
-/* paths.inc.h: the seven forms of path.inc.h, with spans or without (PATH_PROBED), vector or
- * scalar (PATH_SCALAR). Included by paths.c, three times. */
+/* paths.inc.h: the forms of path.inc.h, with spans or without (PATH_PROBED), with vector or
+ * scalar search (PATH_SCALAR; only those for any hasher). Included by paths.c, three times. */
 
 /* The forms for any hasher. */
 #define PATH_FN static
@@ -34,7 +34,7 @@
 #undef PATH_HASH
 #undef PATH_SUFFIX
 
-#if GM_HAVE_NI
+#if GM_HAVE_NI && !PATH_SCALAR
 /* The forms compiled for AES-NI. */
 #define PATH_FN GM_TARGET_AES static
 #define PATH_HASH K(hash_ni)

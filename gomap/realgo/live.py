@@ -150,10 +150,10 @@ def check_live(
 
 def difference_text(d: Difference) -> str:
     """A difference for reading: the operations, the two values, and what differs of the two states, side by side."""
-    go, model = d.found.values[1], d.found.values[0]
+    model, go = d.found.values
     left_out = len(d.commands) - _SHOWN_COMMANDS
     lines = [
-        f"The model differs from real Go, {d.mode} hash, seed {d.seed}: map of {d.plan.key} to {d.plan.elem}, hint {d.plan.hint}",
+        f"The model differs from real Go ({d.mode} hash): {d.plan.key} to {d.plan.elem}, hint {d.plan.hint}, hash0 {d.seed},",
         f"after {len(d.commands)} operations (s set, d delete, g get, c clear, i n a iterate, k check):",
         *([f"    ... {left_out} before"] if left_out > 0 else []),
         *(f"    {command}" for command in d.commands[-_SHOWN_COMMANDS:]),

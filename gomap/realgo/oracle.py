@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,7 @@ class Oracle(Child):
             self._send([" ".join(map(str, words))])
             return self._read()
 
-    def run(self, commands: Sequence[str]) -> Iterator[Json]:
+    def run(self, commands: Sequence[str]) -> Generator[Json, None, None]:
         """Does the operations on the open map and gives a line for each, then the end line. To be used up or closed before
         the next map is opened; closing it reads the rest."""
         with self.limited():

@@ -164,7 +164,9 @@ def build_go(
     sources = _sources(program)
     go = find_go()
     if design not in go.designs:
-        raise GoUnavailable(f"Go {go.name} ({go.origin}) has no {design} map: the classic one is in Go up to 1.25, swiss from 1.24")
+        raise GoUnavailable(
+            f"Go {go.name} ({go.origin}) has no {design} map: the classic one is in Go up to 1.25, swiss from 1.24"
+        )
     if design == "classic" and go.version >= (1, 24, 0):
         experiments = ("noswissmap", *experiments)
     experiment = ",".join(sorted(set(experiments)))
@@ -175,7 +177,9 @@ def build_go(
         if kept is not None:
             return kept
         with _build_folder(cache) as folder:
-            made = _compile(go, sources, folder, cache, experiment, f"{program} ({design} map)", tell, timeout_s or BUILD_TIMEOUT_S)
+            made = _compile(
+                go, sources, folder, cache, experiment, f"{program} ({design} map)", tell, timeout_s or BUILD_TIMEOUT_S
+            )
             return _keep(made, cache / "bin", key)
     except OSError as e:
         raise GoFailed(f"the cache folder {cache} cannot be used: {e.strerror or e}") from e

@@ -6,7 +6,7 @@ import os
 import random
 import signal
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ class Watched(Oracle):
         self.seen[f"{key} {elem}"] += 1
         return super().open(key, elem, *args, **named)
 
-    def run(self, commands: Sequence[str]) -> Iterator[Json]:
+    def run(self, commands: Sequence[str]) -> Generator[Json, None, None]:
         for line in super().run(commands):
             self.seen.update(field for field in ("nan", "evac", "growdone", "growdropped", "hash0", "end") if field in line)
             self.seen[line.get("op", "last line")] += 1
@@ -66,7 +66,7 @@ def test_old_buckets_written_to_from_the_last_one_down(oracle_binary: Path) -> N
     class Marks(Oracle):
         stopped: list[tuple[int, int]]
 
-        def run(self, commands: Sequence[str]) -> Iterator[Json]:
+        def run(self, commands: Sequence[str]) -> Generator[Json, None, None]:
             self.stopped, before = [], 0
             for line in super().run(commands):
                 now = line.get("r", [0] * 6)[4]
@@ -98,7 +98,7 @@ class Tampered(Oracle):
 
     change: Callable[[Json], None]
 
-    def run(self, commands: Sequence[str]) -> Iterator[Json]:
+    def run(self, commands: Sequence[str]) -> Generator[Json, None, None]:
         for line in super().run(commands):
             type(self).change(line)
             yield line
