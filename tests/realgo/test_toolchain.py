@@ -154,6 +154,13 @@ def test_a_damaged_binary_is_built_anew(damage: str, fake_go: FakeGo, tmp_path: 
     assert builds(tmp_path) == 2
 
 
+def test_a_binary_comes_to_its_name_whole(fake_go: FakeGo, tmp_path: Path) -> None:
+    """It is the compiler's file, moved: a copy would have the name before it had the content."""
+    fake_go(f"{counting(tmp_path)}; ls -i $out > {tmp_path}/inode")
+    path = build_go("oracle", "classic")
+    assert path.stat().st_ino == int((tmp_path / "inode").read_text().split()[0])
+
+
 def test_two_builds_at_once(fake_go: FakeGo, tmp_path: Path) -> None:
     """Each waits, within its build, for the other to have begun."""
     mine = f"mkdir {tmp_path}/begun.$$; while [ $(ls -d {tmp_path}/begun.* | wc -l) -lt 2 ]; do :; done"
