@@ -35,6 +35,9 @@ Json = dict[str, Any]
 
 SHRINK_TIME_S = 30.0
 _SHOWN_COMMANDS = 60
+_FEW_COMMANDS = 1_000
+_FEW_CHAINS = 64
+_MOST_DIFFERING = 40
 _TRIES = 4
 _HASHERS = {"aes": "aes", "fallback": "memhash"}
 
@@ -75,9 +78,11 @@ def check_plan(oracle: Oracle, mode: str, plan: Plan, rng: random.Random) -> Cou
         return Difference(plan, mode, seed, tuple(commands[: e.op + 1]), e)
 
 
-def _again(oracle: Oracle, d: Difference, commands: Sequence[str], *, full: bool = False) -> Difference | None:
-    """Does the operations once more, on a new map with the same seed; what differs, if anything does."""
-    head, replay = oracle.open(d.plan.key, d.plan.elem, d.plan.hint, seed=d.seed, every=1, full=full), None
+def _again(oracle: Oracle, d: Difference, commands: Sequence[str], full_from: int = -1) -> Difference | None:
+    """Does the operations once more, on a new map with the same seed; what differs, if anything does. Digests come with each
+    operation, unless the map is so large that this would take minutes."""
+    every = d.plan.every if d.plan.descend or len(commands) > _FEW_COMMANDS else 1
+    head, replay = oracle.open(d.plan.key, d.plan.elem, d.plan.hint, seed=d.seed, every=every, full_from=full_from), None
     try:
         replay = Replay("live", head, _HASHERS[d.mode])
         _compare(oracle, replay, commands)
@@ -103,7 +108,7 @@ def shrink(oracle: Oracle, first: Difference, limit_s: float = SHRINK_TIME_S) ->
         elif size == 1:
             break
         size = max(1, min(size, len(best.commands)) // 2)
-    return next((d for d in (_again(oracle, best, best.commands, full=True) for _ in range(_TRIES)) if d), best)
+    return next((d for d in (_again(oracle, best, best.commands, len(best.commands) - 1) for _ in range(_TRIES)) if d), best)
 
 
 def _without_a_part(oracle: Oracle, best: Difference, size: int, end: float) -> Difference | None:
@@ -168,16 +173,25 @@ def difference_text(d: Difference) -> str:
 
 
 def _states_text(mine: Json, real: Json) -> list[str]:
-    """Both states, line by line: what is equal once, what differs of the model and below it of Go."""
-    lines = ["the states (=: both; what differs, of the model and of Go):"]
+    """Both states, line by line: what is equal once, what differs of the model and below it of Go. Of a large map only the
+    first chains that differ."""
     head, other = state_header(mine), state_header(real)
-    lines += _pair(" ".join(f"{k}={head[k]}" for k in head), " ".join(f"{k}={other.get(k)}" for k in head))
+    equal: list[tuple[str, int, list[list[str]]]] = []
+    different: list[tuple[str, int, list[list[str]]]] = []
     for name in ("buckets", "oldbuckets"):
         chains, others = mine[name] or [], real[name] or []
         for i in range(max(len(chains), len(others))):
             texts = [chain_text(name, i, c[i]) if i < len(c) else [] for c in (chains, others)]
-            for j in range(max(map(len, texts))):
-                lines += _pair(*(t[j] if j < len(t) else "(nothing)" for t in texts))
+            (equal if texts[0] == texts[1] else different).append((name, i, texts))
+    few = len(equal) + len(different) <= _FEW_CHAINS
+    shown = sorted(equal + different, key=lambda c: c[:2]) if few else different[:_MOST_DIFFERING]
+    lines = ["the states (=: both; what differs, of the model and of Go):"]
+    lines += _pair(" ".join(f"{k}={head[k]}" for k in head), " ".join(f"{k}={other.get(k)}" for k in head))
+    for *_, texts in shown:
+        for j in range(max(map(len, texts))):
+            lines += _pair(*(t[j] if j < len(t) else "(nothing)" for t in texts))
+    if not few:
+        lines.append(f"  ({len(different):,} chains differ, {len(equal):,} are equal)")
     return lines
 
 

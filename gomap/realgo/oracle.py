@@ -33,10 +33,10 @@ class Oracle(Child):
     def __enter__(self) -> Oracle:
         return self
 
-    def open(self, key: str, elem: str, hint: int, *, seed: int | None = None, every: int = 1, full: bool = False) -> Json:
+    def open(self, key: str, elem: str, hint: int, *, seed: int | None = None, every: int = 1, full_from: int = -1) -> Json:
         """Makes a new map and returns its header line. `seed`: its hash0, else it draws one. Digests come with each
-        `every`-th operation, and with each the whole state if `full`."""
-        words = ("make", key, elem, hint, "-" if seed is None else seed, every, int(full))
+        `every`-th operation, and the whole state with each from number `full_from` on, if that is not negative."""
+        words = ("make", key, elem, hint, "-" if seed is None else seed, every, full_from)
         with self.limited():
             self._send([" ".join(map(str, words))])
             return self._read()

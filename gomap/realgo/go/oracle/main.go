@@ -7,7 +7,7 @@
 // the first line is written, so that neither side ever waits for the other with a full pipe.
 //
 //	make KEY ELEM HINT SEED EVERY FULL   SEED: hash0, or - for the map's own; EVERY: digests with each n-th operation;
-//	                                     FULL: 1 for the whole state with each operation
+//	                                     FULL: the whole state with each operation from that number on, -1: with none
 //	s K V | d K | g K | c | k | K        set, delete, get, clear, checkpoint, checkpoint with the whole state
 //	i ID | n ID | a                      begin an iterator, step it, iterate over all
 //	f FROM N                             set the integer keys FROM to FROM+N-1
@@ -62,10 +62,9 @@ func (n *session) do(words []string) {
 	case "f":
 		n.fill(number(words[1]), number(words[2]))
 	case "k", "K":
-		full := n.full
-		n.full = full || words[0] == "K"
+		n.fullNow = words[0] == "K"
 		n.check()
-		n.full = full
+		n.fullNow = false
 	case "i":
 		n.iterInit(number(words[1]))
 	case "n":
@@ -90,7 +89,7 @@ func open(words []string) *session {
 	if n == nil {
 		fail("no map of %s to %s", words[1], words[2])
 	}
-	n.every, n.full = number(words[5]), words[6] == "1"
+	n.every, n.fullFrom = number(words[5]), number(words[6])
 	return n
 }
 

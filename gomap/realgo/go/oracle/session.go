@@ -22,20 +22,21 @@ type growth struct {
 	fromB, toB uint8
 }
 
-// A session's policy: `every`: digests with each n-th operation, beside those after a growth or a clear; `full`: the whole
-// state with each operation.
+// A session's policy: `every`: digests with each n-th operation, beside those after a growth or a clear; `fullFrom`: the whole
+// state with each operation from that number on, if it is not negative; `fullNow`: with this one.
 type session struct {
 	view
-	s       subject
-	every   int
-	full    bool
-	hashed  map[string]bool // keys whose hash was given under the current seed
-	running [iterators]*hiter
-	growths []growth
-	resets  [][2]int64
-	ops     int
-	count   struct{ digests, states, iterators int }
-	out     []byte
+	s        subject
+	every    int
+	fullFrom int
+	fullNow  bool
+	hashed   map[string]bool // keys whose hash was given under the current seed
+	running  [iterators]*hiter
+	growths  []growth
+	resets   [][2]int64
+	ops      int
+	count    struct{ digests, states, iterators int }
+	out      []byte
 }
 
 func newSession(key, elem string, hint int, seed *uint32) *session {
@@ -151,13 +152,14 @@ func (n *session) finish(b before, cleared, mark bool) {
 		n.resets = append(n.resets, [2]int64{int64(n.ops), int64(n.h.hash0)})
 		clear(n.hashed)
 	}
-	if n.changes(b, cleared) || mark || n.full || n.every > 0 && n.ops%n.every == 0 {
+	full := n.fullNow || n.fullFrom >= 0 && n.ops >= n.fullFrom
+	if n.changes(b, cleared) || mark || full || n.every > 0 && n.ops%n.every == 0 {
 		raw, log := n.digest(true), n.digest(false)
 		n.hex(`,"raw":"`, raw[:])
 		n.hex(`,"log":"`, log[:])
 		n.count.digests++
 	}
-	if n.full {
+	if full {
 		n.put(`,"state":`)
 		n.out = n.state(n.out)
 		n.count.states++
