@@ -162,7 +162,7 @@ struct gm_map {
     hmap h;
     const gm_path *path; /* from here to `apart` nothing changes while operations run */
     maptype t;
-    bool scalar;    /* its gets look at one cell after the other */
+    bool scalar; /* its gets look at one cell after the other */
     gm_hashkeys hk;
     gm_alloc alloc;
     gm_rng rng;
