@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-__all__ = ["nanoseconds", "progress_bar", "size", "table"]
+__all__ = ["nanoseconds", "progress_bar", "size", "table", "tell_on_terminal"]
 
 
 def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -79,3 +79,9 @@ def progress_bar(label: str, total: int) -> Iterator[Callable[[int], None]]:
     with Progress(console=console, transient=True, disable=not sys.stderr.isatty()) as bar:
         task = bar.add_task(label, total=total)
         yield lambda done: bar.update(task, completed=done)
+
+
+def tell_on_terminal(line: str) -> None:
+    """A line about work that takes its time, if somebody watches."""
+    if sys.stderr.isatty():
+        print(line, file=sys.stderr)

@@ -74,7 +74,12 @@ def add_run(p: argparse.ArgumentParser) -> None:
 def add_compare(p: argparse.ArgumentParser) -> None:
     """`gomap compare`."""
     p.add_argument(
-        "--variants", default="plain,plain", metavar="A,B,...", help="designs; the first is the base line (plain,plain)"
+        "--variants",
+        metavar="A,B,...",
+        help="designs; the first is the base line (plain,plain, or plain with --go)",
+    )
+    p.add_argument(
+        "--go", metavar="classic,swiss", help="real Go's maps too, with the guards that Go has (pip install 'gomap[go]')"
     )
     p.add_argument("--repeats", type=int, default=5, metavar="N", help="runs of each, interleaved (5)")
     _add_workload(p)
@@ -232,14 +237,22 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _compare(args: argparse.Namespace) -> int:
-    from gomap._console import progress_bar
+    from gomap._console import progress_bar, tell_on_terminal
     from gomap.lab.compare import compare
     from gomap.lab.text import comparison_text
 
     _check_outputs(args)
-    names = args.variants.split(",")
+    go = args.go.split(",") if args.go else []
+    names = args.variants.split(",") if args.variants else ["plain"] if go else ["plain", "plain"]
     with progress_bar("comparing", 1000) as progress:
-        found = compare(_workload(args, names[0]), names, args.repeats, progress=lambda part: progress(int(1000 * part)))
+        found = compare(
+            _workload(args, names[0]),
+            names,
+            args.repeats,
+            go=go,
+            progress=lambda part: progress(int(1000 * part)),
+            tell=tell_on_terminal,
+        )
     if args.json:
         Path(args.json).write_text(found.to_json() + "\n", encoding="utf-8")
     print(comparison_text(found))

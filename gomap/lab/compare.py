@@ -1,4 +1,4 @@
-"""Variants, or settings, side by side: runs interleaved, medians, intervals of the ratios."""
+"""Variants, or settings, side by side, real Go among them: runs interleaved, medians, intervals of the ratios."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from gomap.errors import BadValue
 from gomap.lab.engine import run
-from gomap.lab.result import Result
+from gomap.lab.result import DONE, Result
 from gomap.lab.workload import Workload
 from gomap.variants import variant
 
@@ -60,15 +60,23 @@ class Comparison:
         return tuple(self.runs)
 
     def samples(self, name: str, metric: str) -> list[float]:
-        """One number for each run: "throughput" (operations a second), or "KIND pN" (nanoseconds), such as "get p99.9".
+        """One number for each run: "throughput" (operations a second), "bytes per entry" (memory of the map at the end), or
+        "KIND pN" (nanoseconds), such as "get p99.9".
 
-        `BadValue` for another metric or a kind that was not timed, `TooFewSamples` as `Histogram.percentile`."""
+        `BadValue` for another metric, a kind that was not timed, an empty map, or runs that a map's misuse ended;
+        `TooFewSamples` as `Histogram.percentile`."""
         runs = self.runs[name]
+        ended = [r.outcome for r in runs if r.outcome != DONE]
+        if ended:
+            raise BadValue(f"{name} has no {metric}: {ended[0]}")
         if metric == "throughput":
             return [r.throughput for r in runs]
+        if metric == "bytes per entry":
+            return [_bytes_per_entry(name, r) for r in runs]
         kind, _, percent = metric.partition(" p")
         if not all(kind in r.latency for r in runs):
-            raise BadValue(f"no metric {metric!r}; there is throughput, and such as {next(iter(runs[0].latency), 'get')} p99")
+            known = "throughput, bytes per entry, and such as"
+            raise BadValue(f"no metric {metric!r}; there is {known} {next(iter(runs[0].latency), 'get')} p99")
         return [float(r.latency[kind].percentile(float(percent))) for r in runs]
 
     def median(self, name: str, metric: str) -> float:
@@ -97,18 +105,63 @@ class Comparison:
             raise BadValue(f"not a comparison: {e}") from None
 
 
-def _settings(workload: Workload | Mapping[str, Workload], variants: Sequence[str] | None) -> dict[str, Workload]:
+def _bytes_per_entry(name: str, r: Result) -> float:
+    if not r.counters["count"]:
+        raise BadValue(f"{name} has no bytes per entry: the map is empty in the end")
+    return float(r.counters["memory"] / r.counters["count"])
+
+
+@dataclass(frozen=True)
+class _Setting:
+    """One of those that are compared: a workload, and what runs it (called with the workload and `progress`)."""
+
+    workload: Workload
+    runs: Callable[..., Result]
+
+
+def _labelled(found: dict[str, _Setting], name: str, setting: _Setting) -> None:
+    label, n = name, 2
+    while label in found:
+        label, n = f"{name} ({n})", n + 1
+    found[label] = setting
+
+
+def _settings(
+    workload: Workload | Mapping[str, Workload], variants: Sequence[str] | None, options: dict[str, Any]
+) -> dict[str, _Setting]:
+    """Those of the model."""
+
+    def model(w: Workload, **more: Any) -> Result:
+        return run(w, **more, **options)
+
     if not isinstance(workload, Workload):
         if variants is not None:
             raise BadValue("give variants with one workload, or several workloads by name")
-        return dict(workload)
-    found: dict[str, Workload] = {}
+        return {name: _Setting(w, model) for name, w in workload.items()}
+    found: dict[str, _Setting] = {}
     for name in variants or (workload.variant,):
         variant(name)
-        label, n = name, 2
-        while label in found:
-            label, n = f"{name} ({n})", n + 1
-        found[label] = workload.with_(variant=name)
+        _labelled(found, name, _Setting(workload.with_(variant=name), model))
+    return found
+
+
+def _go_settings(
+    settings: Mapping[str, _Setting], one: bool, go: Sequence[str], oversubscribe: bool, tell: Callable[[str], None] | None
+) -> dict[str, _Setting]:
+    """Those of real Go: for each design, what the model's settings have a counterpart of; one: they differ by variant only."""
+    from gomap.realgo.harness import go_harness, offered  # it needs this package
+
+    found: dict[str, _Setting] = {}
+    for design in go:
+        there = {name: s.workload for name, s in settings.items() if offered(s.workload.variant)}
+        if one:
+            there = {w.variant: w for w in there.values()}
+        for name, w in there.items():
+            w = w.with_(oversubscribe=oversubscribe or w.oversubscribe)
+            harness = go_harness(w, design, tell=tell)
+            _labelled(found, harness.name if one else f"{name}, go-{design}", _Setting(w, harness.run))
+    if go and not found:
+        raise BadValue(f"real Go has no counterpart of {', '.join(settings)}")
     return found
 
 
@@ -117,29 +170,37 @@ def compare(
     variants: Sequence[str] | None = None,
     repeats: int = 5,
     *,
+    go: Sequence[str] = (),
     progress: Callable[[float], None] | None = None,
+    tell: Callable[[str], None] | None = None,
     **options: Any,
 ) -> Comparison:
     """Runs a workload on several variants (or several workloads by name), interleaved: A B A B ..., `repeats` times each.
 
     A variant given twice is compared with itself: the noise of this machine. All get one seed in each round, another one in
-    the next (or the workload's own, if it has one). Ctrl-C ends it after the round before. options: as for `run`.
+    the next (or the workload's own, if it has one). go: designs of real Go's map ("classic", "swiss") that take part too, with
+    each guard that Go has; all are then timed by the operating system's clock, and tell gets a line now and then while Go
+    builds. Ctrl-C ends it after the round before. options: as for `run`.
     """
-    settings = _settings(workload, variants)
+    options = {"os_clock": True, **options} if go else options
+    settings = _settings(workload, variants, options)
     if len(settings) < 1 or not isinstance(repeats, int) or repeats < 1:
         raise BadValue(f"something to compare and at least one repeat expected: {len(settings)} settings, {repeats!r} repeats")
+    if go:
+        one = isinstance(workload, Workload)
+        settings |= _go_settings(settings, one, go, bool(options.get("oversubscribe")), tell)
     runs: dict[str, list[Result]] = {name: [] for name in settings}
     total = repeats * len(settings)
     for i in range(repeats):
         seed = int(np.random.SeedSequence(i).generate_state(1, np.uint64)[0])
-        for j, (name, w) in enumerate(settings.items()):
+        for j, (name, s) in enumerate(settings.items()):
             before = i * len(settings) + j
 
-            def tell(part: float, before: int = before) -> None:
+            def report(part: float, before: int = before) -> None:
                 if progress is not None:
                     progress((before + part) / total)
 
-            r = run(w if w.seed is not None else w.with_(seed=seed), progress=tell, **options)
+            r = s.runs(s.workload if s.workload.seed is not None else s.workload.with_(seed=seed), progress=report)
             if r.interrupted:
                 whole = min(len(results) for results in runs.values())
                 return Comparison({name: tuple(results[:whole]) for name, results in runs.items()}, True)

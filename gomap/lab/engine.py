@@ -5,11 +5,9 @@ from __future__ import annotations
 import hashlib
 import itertools
 import secrets
-import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -18,6 +16,7 @@ from gomap._core import ffi, lib
 from gomap.errors import ARGUMENT, NOMEM, PIN, THREAD, BadValue, ConcurrentMisuse, GomapError, OutOfMemory, misuse_sentences
 from gomap.kinds import Strings
 from gomap.lab.histogram import Histogram
+from gomap.lab.interrupt import ctrl_c_calls
 from gomap.lab.keystreams import KeyStream
 from gomap.lab.machine import this_machine
 from gomap.lab.result import CAUSES, CauseTable, Clock, MapEvent, Result, SlowOperation, ThreadTotals, Timeline
@@ -111,20 +110,6 @@ def _raise(status: int, w: Workload) -> None:
         raise EngineError(f"the core failed (status {status}); nothing was measured")
 
 
-@contextmanager
-def _ctrl_c_cancels(handle: Any) -> Iterator[None]:
-    """Ctrl-C ends the run instead of raising KeyboardInterrupt in the middle of it. A handler of the caller's own stays."""
-    here = threading.current_thread() is threading.main_thread()
-    if not here or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
-        yield
-        return
-    signal.signal(signal.SIGINT, lambda number, frame: lib.gm_run_cancel(handle))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
 def _wait(handle: Any, config: _Config, w: Workload, progress: Callable[[float], None] | None) -> int:
     """The one call into the core, on a thread of its own, so that this one can answer Ctrl-C and tell of progress."""
     status: list[int] = []
@@ -133,7 +118,7 @@ def _wait(handle: Any, config: _Config, w: Workload, progress: Callable[[float],
         status.append(int(lib.gm_run_go(kept[0])))
 
     caller = threading.Thread(target=go, name="gomap-run")
-    with _ctrl_c_cancels(handle):
+    with ctrl_c_calls(lambda: lib.gm_run_cancel(handle)):
         try:
             caller.start()
         except RuntimeError as e:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["CAUSES", "CauseTable", "Clock", "MapEvent", "Result", "SlowOperation", "ThreadTotals", "Timeline"]
 
 SCHEMA = "gomap.run/1"
+DONE = "done"
 
 CAUSES = {
     "array_allocation": lib.GM_CAUSE_ARRAY_ALLOCATION,
@@ -126,7 +127,8 @@ class Result:
     elapsed_s: from the common start to the end of the last thread. latency: from the intended start; service: from the
     actual start (open loop only). behind_s: how far the latest thread was behind its schedule at the end: more than a little
     means that the rate was not reached. counters: of the map at the end. digest: of the whole map at the end, for runs of a
-    number of operations. interrupted: cancelled before its end.
+    number of operations. interrupted: cancelled before its end. outcome: "done", or what a real Go program died of ("fatal
+    error: concurrent map writes"): then nothing else was measured.
     """
 
     workload: dict[str, Any]
@@ -150,6 +152,7 @@ class Result:
     clock: Clock
     machine: dict[str, Any]
     started_s: float
+    outcome: str = DONE
     schema: str = field(default=SCHEMA)
 
     @property
@@ -221,20 +224,27 @@ class Result:
     def from_json(cls, text: str) -> Result:
         """What `to_json` wrote. `BadValue` for anything else."""
         try:
-            d = json.loads(text)
+            return cls.from_dict(json.loads(text))
+        except json.JSONDecodeError as e:
+            raise BadValue(f"not a result of a run: {e}") from None
+
+    @classmethod
+    def from_dict(cls, fields: dict[str, Any]) -> Result:
+        """From what `to_json` wrote, as `json.loads` reads it. `BadValue` for anything else."""
+        try:
+            d = dict(fields)
             if d["schema"] != SCHEMA:
                 raise BadValue(f"schema {SCHEMA} expected, not {d['schema']}")
             for name in ("latency", "service"):
                 d[name] = {kind: Histogram.from_dict(h) for kind, h in d[name].items()}
             d["cause_tables"] = {kind: _cause_table(t) for kind, t in d["cause_tables"].items()}
             d["slowest"] = tuple(SlowOperation(**s) for s in d["slowest"])
-            events = tuple(MapEvent(**e) for e in d["timeline"].pop("events"))
-            interval_ns = d["timeline"].pop("interval_ns")
-            columns = {name: tuple(column) for name, column in d["timeline"].items()}
-            d["timeline"] = Timeline(interval_ns, **columns, events=events)
+            columns = {name: tuple(column) for name, column in d["timeline"].items() if name not in ("events", "interval_ns")}
+            events = tuple(MapEvent(**e) for e in d["timeline"]["events"])
+            d["timeline"] = Timeline(d["timeline"]["interval_ns"], **columns, events=events)
             d["threads"] = tuple(ThreadTotals(**t) for t in d["threads"])
             d["clock"] = Clock(**d["clock"])
-            d["machine"]["cpus"] = tuple(d["machine"]["cpus"])
+            d["machine"] = {**d["machine"], "cpus": tuple(d["machine"]["cpus"])}
             return cls(**d)
         except (KeyError, TypeError, AttributeError, ValueError) as e:
             if isinstance(e, BadValue):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from gomap._console import nanoseconds, size, table
 from gomap.errors import GomapError
 from gomap.lab.compare import Comparison
 from gomap.lab.histogram import SAMPLES_BEYOND, Histogram, samples_needed
-from gomap.lab.result import CAUSES, MapEvent, Result
+from gomap.lab.result import CAUSES, DONE, MapEvent, Result
 
 __all__ = ["PERCENTILES", "comparison_text", "latency_table", "result_text"]
 
@@ -25,6 +26,8 @@ def _rate(per_s: float) -> str:
 
 def result_text(r: Result) -> str:
     """Everything that a run has to say, as a person wants to read it."""
+    if r.outcome != DONE:
+        return f'{_subject(r)}\nended with "{r.outcome}": a map that several threads write to needs a guard.'
     parts = [
         _headline(r),
         latency_table(_title(r), r.latency),
@@ -36,12 +39,27 @@ def result_text(r: Result) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
+def _subject(r: Result) -> str:
+    w = r.workload
+    threads = sum(g["threads"] for g in w["groups"])
+    machine = r.machine["cpu_model"]
+    return f"{r.variant}: map[{w['key']}]int64, {threads} thread{'s' * (threads > 1)}, seed {r.seed}, on {machine}"
+
+
+def _runtime(h: dict[str, Any]) -> str:
+    """What a real Go program's runtime did meanwhile."""
+    return (
+        f"  {h['go_version']}: {h['gc_cycles']:,.0f} collections, {nanoseconds(h['gc_cpu_s'] * 1e9)} of CPU time in them, "
+        f"pauses up to {nanoseconds(h['gc_pauses_max_ns'])}; {nanoseconds(h['mutex_wait_s'] * 1e9)} of waiting for locks, "
+        f"up to {nanoseconds(h['sched_waits_max_ns'])} for a CPU"
+    )
+
+
 def _headline(r: Result) -> str:
-    w, h = r.workload, r.counters
-    threads = len(r.threads)
+    h = r.counters
     size_text = "" if h["B"] is None else f", B = {h['B']}"
     lines = [
-        f"{r.variant}: map[{w['key']}]int64, {threads} thread{'s' * (threads > 1)}, seed {r.seed}, on {r.machine['cpu_model']}",
+        _subject(r),
         f"{r.total:,} operations in {r.elapsed_s:.3g} s: {_rate(r.throughput)}",
         f"in the end {h['count']:,} entries{size_text}, {size(h['memory'])}",
     ]
@@ -51,6 +69,8 @@ def _headline(r: Result) -> str:
             f"  locks: {h['locks']:,} by writers, {h['contended']:,} times somebody had to wait, "
             f"{nanoseconds(h['wait_ns'])} in all, {nanoseconds(h['longest_wait_ns'])} at most; {h['handoffs']:,} handed over"
         )
+    if "go_version" in h:
+        lines.append(_runtime(h))
     return "\n".join([*lines, "  " + ", ".join(done)])
 
 
@@ -128,6 +148,10 @@ def _growths(events: Sequence[MapEvent]) -> Iterable[list[str]]:
 
 def _growth_table(r: Result) -> str:
     rows = list(_growths(r.timeline.events))
+    if r.counters["growths"] is None:
+        return "Growth: not known, this design does not tell"
+    if not rows and r.counters["growths"]:
+        return f"Growth: {r.counters['growths']:,} since the map was made (this design keeps no time stamps of them)"
     if not rows:
         return "Growth: none while measuring"
     shown = rows[-_SHOWN_GROWTHS:]
@@ -168,12 +192,15 @@ def _warnings(r: Result) -> Iterable[str]:
 # ------------------------------------------------------------------ comparison
 
 
+_SHOWN = {"throughput": lambda v: _rate(v).removesuffix(" operations a second"), "bytes per entry": lambda v: f"{v:.3g}"}
+
+
 def _cell(c: Comparison, name: str, metric: str) -> str:
     try:
         value = c.median(name, metric)
     except GomapError:
         return "-"
-    shown = _rate(value).removesuffix(" operations a second") if metric == "throughput" else nanoseconds(value)
+    shown = _SHOWN.get(metric, nanoseconds)(value)
     return shown if name == c.names[0] else f"{shown}  x {c.ratio(name, metric)}"
 
 
@@ -182,8 +209,8 @@ def comparison_text(c: Comparison) -> str:
     repeats = len(c.runs[c.names[0]])
     if repeats == 0:
         return "Interrupted before the first round was over: nothing to compare."
-    kinds = c.runs[c.names[0]][0].latency
-    metrics = ["throughput", *(f"{kind} p{p:g}" for kind in kinds for p in PERCENTILES)]
+    kinds = dict.fromkeys(kind for results in c.runs.values() for r in results for kind in r.latency)
+    metrics = ["throughput", "bytes per entry", *(f"{kind} p{p:g}" for kind in kinds for p in PERCENTILES)]
     rows = [[metric, *(_cell(c, name, metric) for name in c.names)] for metric in metrics]
     rows = [row for row in rows if any(cell != "-" for cell in row[1:])]
     title = f"Medians of {repeats} runs each, interleaved; x: ratio to {c.names[0]} with its 95 % interval"
@@ -192,4 +219,7 @@ def comparison_text(c: Comparison) -> str:
         refused = sum(sum(r.refused.values()) for r in results)
         if refused:
             text += f"\n  {name}: {refused:,} operations were refused (in Go: a fatal error)"
+        ended = [r.outcome for r in results if r.outcome != DONE]
+        if ended:
+            text += f'\n  {name}: {len(ended)} of {len(results)} runs ended with "{ended[0]}"'
     return text + ("\n  interrupted: the rounds that were over until then" if c.interrupted else "")
