@@ -40,7 +40,7 @@ from gomap.kinds import Strings
 from gomap.lab.interrupt import ctrl_c_calls
 from gomap.lab.machine import this_machine
 from gomap.lab.result import DONE, SCHEMA, Result
-from gomap.lab.workload import Trace, Workload
+from gomap.lab.workload import OPERATIONS, Trace, Workload
 from gomap.realgo.toolchain import build_go, find_go
 from gomap.variants import variant
 
@@ -104,7 +104,8 @@ class GoHarness:
             "started_s": started_s,
             "schema": SCHEMA,
         }
-        return Result.from_dict({**answer, **given})
+        by_kind = {name: _in_order(answer[name]) for name in ("operations", "hits", "latency", "service")}
+        return Result.from_dict({**answer, **by_kind, **given})
 
 
 def go_harness(workload: Workload, design: str = "classic", *, tell: Callable[[str], None] | None = None) -> GoHarness:
@@ -149,6 +150,11 @@ def _check(w: Workload) -> None:
         raise BadValue(f"real Go has no {w.variant} map, it offers: {', '.join(_OFFERED)}")
     if w.key not in _KEYS:
         raise BadValue(f"{w.key} keys are not offered in real Go, these are: {', '.join(_KEYS)}")
+
+
+def _in_order(by_kind: dict[str, Any]) -> dict[str, Any]:
+    """In the order of the engine's kinds."""
+    return {kind: by_kind[kind] for kind in OPERATIONS if kind in by_kind}
 
 
 def _locked(w: Workload, threads: str | None) -> bool:

@@ -88,7 +88,9 @@ func tell(w *workload, done func() uint64, wanted bool) {
 	}
 }
 
-func runWorkload[K comparable](c *command, codec func() codec[K], cancelled chan struct{}) {
+func runWorkload[K comparable](c *command, codec func() codec[K], input *bufio.Reader) {
+	cancelled := make(chan struct{})
+	go listen(input, cancelled)
 	r, err := newRun(c, codec, cancelled)
 	if err != nil {
 		fail("not a workload: %v", err)
@@ -145,15 +147,15 @@ func writeStream(c *command) error {
 func newNumbers() codec[int64] { return numbers{} }
 func newWords() codec[string]  { return &words{} }
 
-func obey(c *command, cancelled chan struct{}) error {
+func obey(c *command, input *bufio.Reader) error {
 	text := c.Workload.Key == "str"
 	switch {
 	case len(c.Workload.Groups) == 0:
 		return io.ErrUnexpectedEOF
 	case c.What == "run" && text:
-		runWorkload(c, newWords, cancelled)
+		runWorkload(c, newWords, input)
 	case c.What == "run":
-		runWorkload(c, newNumbers, cancelled)
+		runWorkload(c, newNumbers, input)
 	case c.What == "requests" && text:
 		return writeRequests(c, newWords())
 	case c.What == "requests":
@@ -172,9 +174,7 @@ func main() {
 	if err != nil {
 		fail("not a command: %v", err)
 	}
-	cancelled := make(chan struct{})
-	go listen(input, cancelled)
-	if err := obey(c, cancelled); err != nil {
+	if err := obey(c, input); err != nil {
 		fail("%v", err)
 	}
 }
