@@ -10,6 +10,7 @@ a run of the model:
   operations.
 - `counters["memory"]` is what the map added to the heap, after a collection. Of a classic map the header is read as it lies in
   memory, and its growths are in the time line; a Swiss map's growth is not told by its header (tables, slots: at the end).
+- `counters["elem_sum"]` is the sum of all elems in the end: whether an update was lost shows there.
 - Misuse ends a Go program. That is an outcome, not an error: `Result.outcome`.
 
 P1  However a run ends, the child and all of its process group are dead and reaped when `run_go` returns or raises, and no file

@@ -310,18 +310,28 @@ def test_a_duration_ends_and_a_schedule_that_cannot_be_kept_is_told() -> None:
     assert r.latency["get"].max_ns > r.service["get"].percentile(50)
     assert any("backlog" in s.causes for s in r.slowest)
     assert not r.interrupted
+    assert run_go(w.with_(duration_s=None, ops=20_000, warmup=0)).behind_s > 0
 
 
 @pytest.mark.parametrize("guard", ["mutex", "rwmutex", "sharded", "syncmap", "hashtrie"])
 def test_several_threads(design: str, guard: str) -> None:
     """No update is lost, and each thread did its share."""
-    w = Workload(
-        variant=guard, size=64, ops=40_001, groups=(Group(threads=2, mix={"assign_new": 50, "add": 50}),), oversubscribe=True
-    )
+    ops = 400_001
+    w = Workload(variant=guard, size=16, ops=ops, sample=0, groups=(Group(threads=2, mix={"add": 100}),), oversubscribe=True)
     r = run_go(w, design)
-    assert [t.operations for t in r.threads] == [20_001, 20_000]
-    assert r.counters["count"] == 64 + r.operations["assign_new"]
-    assert r.hits == {"add": r.operations["add"], "assign_new": 0}
+    assert [t.operations for t in r.threads] == [200_001, 200_000]
+    assert r.hits == {"add": ops}
+    assert r.counters["count"] == 16
+    assert r.counters["elem_sum"] == sum(range(16)) + ops
+
+
+@pytest.mark.parametrize("guard", ["mutex", "rwmutex", "sharded", "syncmap", "hashtrie"])
+def test_several_threads_that_insert_and_delete(design: str, guard: str) -> None:
+    group = Group(threads=2, mix={"assign_new": 40, "get": 20, "load_or_store": 20, "delete": 20})
+    w = Workload(variant=guard, size=64, ops=100_000, sample=0, groups=(group,), oversubscribe=True)
+    r = run_go(w, design)
+    new = sum(r.operations[kind] - r.hits[kind] for kind in ("assign_new", "load_or_store"))
+    assert r.counters["count"] == 64 + new - r.hits["delete"]
 
 
 def test_pinned_threads() -> None:

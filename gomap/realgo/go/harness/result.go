@@ -133,6 +133,7 @@ func (r *run[K]) threads() (found []threadJSON) {
 func (r *run[K]) mapCounters(out map[string]any) {
 	after, entries := heapBytes(), r.shared.store.size()
 	out["count"], out["memory"], out["B"], out["growths"], out["same_size_growths"] = entries, after-min(r.before, after), nil, nil, nil
+	out["elem_sum"] = r.shared.store.sum()
 	parts := r.shared.store.maps()
 	largest, known := -1, len(parts) > 0
 	for _, p := range parts {

@@ -16,6 +16,7 @@ type store[K comparable] interface {
 	loadOrStore(k K, v int64) bool
 	add(k K, by int64) bool
 	size() int
+	sum() int64 // of all elems; nobody else is inside
 	iterate(most int64)
 	growingTo() int // B of the growth in progress, -1 if none
 	maps() []*watched[K]
@@ -96,6 +97,13 @@ func (w *watched[K]) iterate(most int64) (seen int64) {
 	return seen
 }
 
+func (w *watched[K]) sum() (total int64) {
+	for _, v := range w.m {
+		total += v
+	}
+	return total
+}
+
 // ------------------------------------------------------------------ unguarded
 
 type plain[K comparable] struct{ *watched[K] }
@@ -160,6 +168,7 @@ func (s *mutexed[K]) iterate(most int64) {
 	s.lock.Unlock()
 }
 
+func (s *mutexed[K]) sum() int64          { return s.w.sum() }
 func (s *mutexed[K]) growingTo() int      { return s.w.h.growingTo() }
 func (s *mutexed[K]) maps() []*watched[K] { return []*watched[K]{s.w} }
 
@@ -221,6 +230,7 @@ func (s *rwMutexed[K]) visit(most int64) int64 {
 }
 
 func (s *rwMutexed[K]) iterate(most int64)  { s.visit(most) }
+func (s *rwMutexed[K]) sum() int64          { return s.w.sum() }
 func (s *rwMutexed[K]) growingTo() int      { return s.w.h.growingTo() }
 func (s *rwMutexed[K]) maps() []*watched[K] { return []*watched[K]{s.w} }
 
@@ -275,6 +285,13 @@ func (s *sharded[K]) size() (n int) {
 		n += s.shards[i].size()
 	}
 	return n
+}
+
+func (s *sharded[K]) sum() (total int64) {
+	for i := range s.shards {
+		total += s.shards[i].sum()
+	}
+	return total
 }
 
 // iterate takes the shards in turn, each time from another one on.
@@ -351,6 +368,14 @@ func (s *synced[K]) size() (n int) {
 		return true
 	})
 	return n
+}
+
+func (s *synced[K]) sum() (total int64) {
+	s.m.Range(func(_, v any) bool {
+		total += v.(int64)
+		return true
+	})
+	return total
 }
 
 func (s *synced[K]) iterate(most int64) {
