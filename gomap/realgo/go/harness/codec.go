@@ -10,6 +10,7 @@ const hexDigits = "0123456789abcdef"
 // asked for with keep, and then has memory of its own.
 type codec[K comparable] interface {
 	of(index uint64, absent, keep bool, slot int) K
+	all(indices []uint64, to []request[K]) // of, for requests that take keys which may be there
 	traced(t *trace, i uint64, keep bool) K
 	bytes(k K, to []byte) []byte
 }
@@ -21,6 +22,12 @@ func (numbers) of(index uint64, absent, keep bool, slot int) int64 {
 		return int64(^index)
 	}
 	return int64(index)
+}
+
+func (numbers) all(indices []uint64, to []request[int64]) {
+	for i, index := range indices {
+		to[i].key = int64(index)
+	}
 }
 
 func (numbers) traced(t *trace, i uint64, keep bool) int64 {
@@ -51,6 +58,12 @@ func (w *words) of(index uint64, absent, keep bool, slot int) string {
 		return string(to[:])
 	}
 	return unsafe.String(&to[0], len(to))
+}
+
+func (w *words) all(indices []uint64, to []request[string]) {
+	for i, index := range indices {
+		to[i].key = w.of(index, false, stores(to[i].op), i)
+	}
 }
 
 func (w *words) traced(t *trace, i uint64, keep bool) string {

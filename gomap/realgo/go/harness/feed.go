@@ -30,6 +30,7 @@ type feed[K comparable] struct {
 	kind             []kind
 	below            []uint64 // a draw below it is of that kind, or an earlier one
 	moves, latest    bool
+	plain            bool   // every kind takes a key of the stream, and present ones only
 	firstNew, filled uint64 // indices of new keys begin at firstNew; so many filled in are this thread's
 	oldest, newest   uint64 // of its own keys, those that it has deleted, that it has assigned or found there
 	cursor           uint64
@@ -37,6 +38,7 @@ type feed[K comparable] struct {
 	restarted        uint64 // its value at the start of the schedule
 	due, gap         float64
 	requests         [block]request[K]
+	drawn            [block]uint64
 	dues             [block]float64
 }
 
@@ -65,6 +67,10 @@ func newFeed[K comparable](w *workload, g *group, c codec[K], at place, seed uin
 	}
 	var err error
 	f.keys, err = newStream(g.Keys, max(n, 1), seedOf(seed, 4*at.thread))
+	f.plain = true
+	for _, op := range f.kind {
+		f.plain = f.plain && op < opFill && op != opDelete
+	}
 	return f, err
 }
 
@@ -218,9 +224,13 @@ func (f *feed[K]) draw(n int) {
 		r.value = f.valueFor(r.op, f.number+uint64(i))
 		if f.g.trace != nil {
 			f.takeOfTrace(r)
-		} else {
+		} else if !f.plain {
 			f.drawKey(i)
 		}
+	}
+	if f.plain {
+		f.keys.draw(f.drawn[:n])
+		f.codec.all(f.drawn[:n], f.requests[:n])
 	}
 	for i := 0; i < n && f.gap > 0; i++ {
 		f.dues[i] = f.drawDue(f.number + uint64(i))

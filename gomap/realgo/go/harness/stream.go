@@ -59,7 +59,22 @@ func (z *zipf) try(area float64) (uint64, bool) {
 	return uint64(int64(k)), k-x <= z.accept || area >= z.integral(k+0.5)-z.h(k)
 }
 
+// streamKind is a distribution.
+type streamKind int
+
+const (
+	uniform streamKind = iota
+	zipfian
+	hotspot
+	latest
+	sequential
+)
+
+var streamKinds = map[string]streamKind{"Uniform": uniform, "Zipf": zipfian, "Hotspot": hotspot, "Latest": latest,
+	"Sequential": sequential}
+
 type stream struct {
+	kind         streamKind
 	c            keysConfig
 	n            uint64
 	rng          xoshiro
@@ -71,12 +86,11 @@ type stream struct {
 }
 
 func newStream(c keysConfig, n, seed uint64) (*stream, error) {
-	s := &stream{c: c, rng: seeded(seed)}
-	switch c.Kind {
-	case "Uniform", "Sequential", "Hotspot", "Zipf", "Latest":
-	default:
+	kind, known := streamKinds[c.Kind]
+	if !known {
 		return nil, fmt.Errorf("unknown keys %q", c.Kind)
 	}
+	s := &stream{kind: kind, c: c, rng: seeded(seed)}
 	if n == 0 || n > mostKeys {
 		return nil, fmt.Errorf("%d keys", n)
 	}
@@ -85,11 +99,11 @@ func newStream(c keysConfig, n, seed uint64) (*stream, error) {
 }
 
 func (s *stream) grow(n uint64) {
-	if s.c.Kind != "Latest" || n < s.n {
+	if s.kind != latest || n < s.n {
 		s.ready, s.taken = 0, 0
 	}
 	s.n = n
-	if s.c.Kind == "Hotspot" {
+	if s.kind == hotspot {
 		hot := uint64(float64(s.c.Fraction*float64(n)) + 0.5)
 		s.hot = max(1, min(hot, n))
 		s.share = part(s.c.Share)
@@ -128,17 +142,17 @@ func (s *stream) rank() uint64 {
 }
 
 func (s *stream) next() uint64 {
-	switch s.c.Kind {
-	case "Zipf":
+	switch s.kind {
+	case zipfian:
 		return s.rank()
-	case "Latest":
+	case latest:
 		return s.n - 1 - s.rank()
-	case "Hotspot":
+	case hotspot:
 		if s.hot == s.n || s.rng.next() < s.share {
 			return s.rng.below(s.hot)
 		}
 		return s.hot + s.rng.below(s.n-s.hot)
-	case "Sequential":
+	case sequential:
 		i := s.cursor
 		if s.cursor++; s.cursor >= s.n {
 			s.cursor = 0
@@ -146,4 +160,19 @@ func (s *stream) next() uint64 {
 		return i
 	}
 	return s.rng.below(s.n)
+}
+
+// draw is next for each of `to`. The commonest stream has a loop of its own: its generator stays in registers.
+func (s *stream) draw(to []uint64) {
+	if s.kind != uniform {
+		for i := range to {
+			to[i] = s.next()
+		}
+		return
+	}
+	rng, n := s.rng, s.n
+	for i := range to {
+		to[i] = rng.below(n)
+	}
+	s.rng = rng
 }
