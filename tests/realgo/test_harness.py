@@ -120,6 +120,7 @@ CASES: dict[str, Group] = {p.name: Group(mix=p.mix, keys=p.keys) for p in PRESET
 CASES |= {
     f"mixed {k!r}": Group(mix=MIXED, keys=k, threads=2) for k in (Uniform(), Zipf(1.3), Hotspot(), Latest(0.5), Sequential())
 }
+CASES |= {f"drawn together {k!r}": Group(mix={"get": 60, "assign": 30, "incr": 10}, keys=k) for k in STREAMS}
 CASES["deleted to the end"] = Group(mix={"get": 20, "assign_new": 10, "delete": 70}, keys=Zipf())
 CASES["odd shares"] = Group(mix={"iterate": 100 / 3, "assign": 100 / 3, "get": 100 / 3}, scan=0, threads=2)
 
@@ -130,7 +131,9 @@ def test_the_same_requests(feed: Path, name: str, key: str) -> None:
     """Kind, value and key of the first requests of a thread, byte by byte."""
     w = Workload(size=5000, keyspace=7001, ops=1, key=key, groups=(CASES[name],), oversubscribe=True)
     last = w.threads - 1
-    count = DRAWS if name in ("session-cache", "mixed Uniform()") and key == "int64" else DRAWS // 20
+    count = (
+        DRAWS if name in ("session-cache", "mixed Uniform()", "drawn together Uniform()") and key == "int64" else DRAWS // 20
+    )
     theirs = asked("classic", "requests", w, 2**63 + 5, thread=last, count=count)
     assert theirs == engine_requests(feed, w, 2**63 + 5, last, count)
     assert len(theirs) > 9 * count - 1
@@ -164,6 +167,35 @@ def test_strings_and_all_kinds(design: str, guard: str) -> None:
     assert theirs.variant == f"go-{design}:{guard}"
     assert Result.from_json(theirs.to_json()) == theirs
     assert "map[str]int64, 1 thread" in result_text(theirs)
+
+
+def replayed(raw: bytes, d: dict[int, int]) -> None:
+    """What requests do to a map, told by a dict."""
+    names, at = {code: name for name, code in OPERATIONS.items()}, 0
+    while at < len(raw):
+        kind, value = names[raw[at]], int.from_bytes(raw[at + 1 : at + 9], "little", signed=True)
+        at += 9
+        if kind in ("len", "iterate"):
+            continue
+        key = int.from_bytes(raw[at : at + 8], "little", signed=True)
+        at += 8
+        if kind in ("assign", "assign_new") or (kind == "replace" and key in d):
+            d[key] = value
+        elif kind == "delete":
+            d.pop(key, None)
+        elif kind == "load_or_store":
+            d.setdefault(key, value)
+        elif kind == "add" or (kind == "incr" and key in d):
+            d[key] = d.get(key, 0) + value
+
+
+@pytest.mark.parametrize("guard", GUARDS)
+def test_elems_are_what_the_requests_say(design: str, guard: str) -> None:
+    w = W.with_(variant=guard, keyspace=1500)  # a third of the keys is not there to begin with
+    c = run_go(w, design).counters
+    d = {i: i for i in range(w.size)}
+    replayed(asked("classic", "requests", w, 11, thread=0, count=w.ops), d)
+    assert (c["count"], c["elem_sum"]) == (len(d), sum(d.values()))
 
 
 def growths(r: Result) -> list[tuple[int, int, int]]:
