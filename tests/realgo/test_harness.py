@@ -433,7 +433,7 @@ def children(monkeypatch: pytest.MonkeyPatch) -> Children:
 
 def test_misuse_is_an_outcome(design: str) -> None:
     w = Workload(size=1000, ops=2**50, groups=(Group(threads=2, mix={"assign": 100}),), oversubscribe=True)
-    r = run_go(w, design)
+    r = run_go(w, design, timeout=300)
     assert r.outcome == "fatal error: concurrent map writes"
     assert r.total == 0
     assert Result.from_json(r.to_json()) == r
@@ -442,7 +442,7 @@ def test_misuse_is_an_outcome(design: str) -> None:
 
 def test_misuse_by_a_reader_is_an_outcome(design: str) -> None:
     groups = (Group(mix={"get": 100}), Group(mix={"assign": 100}))
-    r = run_go(Workload(size=1000, ops=2**50, groups=groups, oversubscribe=True), design)
+    r = run_go(Workload(size=1000, ops=2**50, groups=groups, oversubscribe=True), design, timeout=300)
     assert r.outcome == "fatal error: concurrent map read and map write"
 
 
@@ -583,7 +583,7 @@ def test_comparisons_with_go() -> None:
         assert len({r.seed for r in rounds}) == 1
         assert len({tuple(r.hits.items()) for r in rounds}) == 1
         assert {r.clock.source for r in rounds} == {"os"}
-    assert c.median("go-classic:mutex", "bytes per entry") == pytest.approx(c.median("mutex", "bytes per entry"), rel=0.1)
+    assert c.median("go-classic:mutex", "bytes per entry") == pytest.approx(c.median("mutex", "bytes per entry"), rel=0.3)
     assert c.ratio("go-swiss:mutex", "throughput").low > 0
     text = comparison_text(c)
     assert "bytes per entry" in text
