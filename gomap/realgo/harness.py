@@ -8,8 +8,9 @@ a run of the model:
 - There are no causes: nothing inside Go's map tells where time went. `Result.counters` has the collector's and the scheduler's
   figures instead, over the measurement (gc_..., sched_..., mutex_wait_s). Page faults and preemptions are not known of single
   operations.
-- `counters["memory"]` is what the map added to the heap, after a collection, and a few kilobytes of the run's own. Of a classic map the header is read as it lies in
-  memory, and its growths are in the time line; a Swiss map's growth is not told by its header (tables, slots: at the end).
+- `counters["memory"]` is what the map added to the heap, after a collection, and a few kilobytes of the run's own. Of a
+  classic map the header is read as it lies in memory, and its growths are in the time line; a Swiss map's growth is not told by
+  its header (tables, slots: at the end).
 - `counters["elem_sum"]` is the sum of all elems in the end: whether an update was lost shows there.
 - Misuse ends a Go program. That is an outcome, not an error: `Result.outcome`.
 
