@@ -1,0 +1,57 @@
+"""C1.6-gc-flush-span-lock: marking flushes all mcaches, and readers spin on mspan.lock."""
+
+from gomap.claims.claim import Claim, Criterion, Quantity, Setting, SourceVerdict
+from gomap.claims.registry import claim
+
+
+@claim
+def gc_flush_span_lock() -> Claim:
+    return Claim(
+        id="C1.6-gc-flush-span-lock",
+        title="Marking flushes all mcaches, and readers spin on mspan.lock",
+        section="1, P-local cache and GC; monitoring table, row 2",
+        statement=(
+            "When the GC starts to mark, runtime.gcMarkWorker flushes every P's mcache and sweeps. Goroutines that "
+            "walk bucket chains in mapaccess meanwhile spin on mspan.lock."
+        ),
+        article_number="'sweep stall > 2 ms' in gctrace",
+        go_words="false",
+        real_go=(
+            "The worker is gcBgMarkWorker and flushes nothing. Mcaches are flushed after mark termination, by each "
+            "P for itself (runtime/mcache.go: prepareForSweep, from acquirep and one forEachP in "
+            "gcMarkTermination). Sweeping comes after marking, in the background and before an allocation that "
+            "refills an mcache (runtime/mcentral.go: cacheSpan, at most 100 spans). There is no mspan.lock (only "
+            "speciallock), and a read allocates nothing and touches no span. gctrace has no 'sweep stall'. True "
+            "nearby: an insert that allocates just after a cycle may sweep first."
+        ),
+        go_by_source=SourceVerdict(
+            "refuted",
+            evidence=(
+                "A read touches no span structure (source). With collections back to back, get p50 goes from 137 to "
+                "190 ns and p99.9 from 680 to 720 ns (G10)."
+            ),
+            holds="an insert may sweep spans before it allocates.",
+        ),
+        prediction="Get's tail hardly moves with the phase of the collector, and doubles once each get takes a span lock.",
+        knob="alloc.read_span_lock; alloc.mcache_flush (per P at sweep start, all Ps at mark start); alloc.sweep_budget = 100",
+        settings=(Setting("off", go=True), Setting("spin lock per span on every get", article=True)),
+        workload=(
+            "Two readers on 2*10^5 string keys, one allocating thread, collections back to back; every get and "
+            "insert labelled with the phase. Control: the same memory traffic from a thread that is no collector."
+        ),
+        measured=(
+            Quantity("get and insert p50 to max by phase", "ns"),
+            Quantity("refills", ""),
+            Quantity("spans swept in an allocation", ""),
+            Quantity("lock waits of gets", ""),
+        ),
+        criterion=Criterion(
+            text=(
+                "The mechanism is confirmed if the span lock moves get p99.9 in the sweep phase by a factor of 2, "
+                "and its absence by less than 10 %. Real Go is refuted by source and G10."
+            ),
+            threshold=2.0,
+        ),
+        remedy=("R1",),
+        needs=frozenset({"heap"}),
+    )

@@ -1,0 +1,36 @@
+"""C2.19-preempt-while-iterating: iterators cause sysmon to preempt gets."""
+
+from gomap.claims.claim import Claim, Criterion, Quantity, Setting, SourceVerdict
+from gomap.claims.registry import claim
+
+
+@claim
+def preempt_while_iterating() -> Claim:
+    return Claim(
+        id="C2.19-preempt-while-iterating",
+        title="Iterators cause sysmon to preempt gets",
+        section="2.5, last sentence",
+        statement=(
+            "While a hiter holds a bucket pointer, sysmon preempts runtime.mapaccess1, and goroutines are switched frequently."
+        ),
+        article_number=None,
+        go_words="false",
+        real_go=(
+            "sysmon asks for preemption when a goroutine has used its slice of 10 ms, whatever it does "
+            "(runtime/proc.go: retake); the stop happens in user code or at a call, never in the middle of "
+            "mapaccess1. With nothing else to run the goroutine goes straight on."
+        ),
+        go_by_source=SourceVerdict(
+            "refuted",
+            evidence="About 50 switches a second with other work waiting, whatever the loop does (G8).",
+        ),
+        prediction="The rate of preemption is one a slice, whatever the map does.",
+        knob="sched.slice",
+        settings=(Setting("10 ms", go=True), Setting("1 ms"), Setting("100 µs")),
+        workload="Iterate and get on one P beside a competitor.",
+        measured=(Quantity("preemptions", "1/s"), Quantity("time lost to switches and cold caches", "ns")),
+        criterion=Criterion(
+            text="Refuted if the rate is one a slice regardless of the map's state.",
+        ),
+        needs=frozenset({"scheduler"}),
+    )

@@ -1,0 +1,1 @@
+"""Chapter 4: lock points in production."""

@@ -1,0 +1,54 @@
+"""C4.5-growwork-drains-wbbuf: growWork drains every P's barrier buffer."""
+
+from gomap.claims.claim import Claim, Criterion, Quantity, Setting, SourceVerdict
+from gomap.claims.registry import claim
+
+
+@claim
+def growwork_drains_wbbuf() -> Claim:
+    return Claim(
+        id="C4.5-growwork-drains-wbbuf",
+        title="growWork drains every P's barrier buffer",
+        section="4.2",
+        statement=(
+            "A growth (hashGrow) calls growWork, which walks all Ps, drains each one's write-barrier buffer into "
+            "the global mark queue and suspends the Ps meanwhile."
+        ),
+        article_number="all Ps",
+        go_words="false",
+        real_go=(
+            "growWork is two calls of evacuate, nothing else; it knows no P (runtime/map_noswiss.go: growWork). "
+            "Assign and delete call it while growing, hashGrow does not. A wbBuf is emptied by its own P when full, "
+            "by the ragged barrier in gcMarkDone (forEachP), and when the world is stopped (runtime/mwbbuf.go, "
+            "mgc.go). The true link: while marking, evacuating a bucket with pointers pushes dozens of entries into "
+            "this P's buffer, so that growth flushes more often."
+        ),
+        go_by_source=SourceVerdict(
+            "refuted",
+            evidence="growWork touches no P (source).",
+            holds="growth during marking fills and flushes the growing P's own buffer more often.",
+        ),
+        prediction="Draining all Ps raises p99.9 of gets on uninvolved Ps at least 3 times; Go's rule does not move it.",
+        knob="gc.wbbuf_flush",
+        settings=(
+            Setting("own P when full", go=True),
+            Setting("all Ps on every growWork", article=True),
+            Setting("all Ps on hashGrow", article=True),
+        ),
+        workload="Writers grow maps while the collector marks, readers on other Ps.",
+        measured=(
+            Quantity("flushes and entries", ""),
+            Quantity("Ps stopped", ""),
+            Quantity("stall a growth", "ns"),
+            Quantity("get p50 to max on other Ps, growing and steady, marking and not", "ns"),
+        ),
+        criterion=Criterion(
+            text=(
+                "The mechanism is confirmed if draining all Ps raises get p99.9 on uninvolved Ps at least 3 times "
+                "and Go's setting less than 1.1 times."
+            ),
+            threshold=3.0,
+        ),
+        remedy=("R1",),
+        needs=frozenset({"map", "heap"}),
+    )
