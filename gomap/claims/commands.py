@@ -71,7 +71,7 @@ def _chosen(ids: list[str]) -> list[Entry]:
 def _run(args: argparse.Namespace) -> int:
     from gomap.claims import SCALES, entry, run_claims
     from gomap.claims.runner import ClaimResult
-    from gomap.claims.text import result_text
+    from gomap.claims.text import filled, result_text
 
     if args.resume and not args.json:
         raise BadValue("--resume needs the file to go on with: --json FILE")
@@ -90,7 +90,7 @@ def _run(args: argparse.Namespace) -> int:
             progress=line.show,
             finished=finished,
         )
-    print(_summary(results, args.json))
+    print(filled(_summary(results, args.json), _width()))
     return _INTERRUPTED if results.interrupted else 0
 
 

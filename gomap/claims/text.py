@@ -13,7 +13,7 @@ from gomap.claims.registry import Entry
 from gomap.claims.runner import ClaimResult, Results, go_by_reading, model_unrun
 from gomap.claims.verdict import Finding, Number
 
-__all__ = ["CHAPTERS", "claim_text", "list_text", "result_text"]
+__all__ = ["CHAPTERS", "claim_text", "filled", "list_text", "result_text"]
 
 CHAPTERS = {
     1: "Chapter 1: three implicit locks",
@@ -44,7 +44,8 @@ def list_text(entries: Sequence[Entry], results: Results | None, width: int) -> 
     shown = 4 if width >= _WIDE else 3
 
     def line(cells: Sequence[str]) -> str:
-        return "  " + "  ".join(c.ljust(w) for c, w in zip(cells[:shown], widths, strict=False)).rstrip()
+        text = "  " + "  ".join(c.ljust(w) for c, w in zip(cells[:shown], widths, strict=False)).rstrip()
+        return text if len(text) <= width else text[: width - 1] + "…"
 
     parts = [line(["claim", "model", "real Go", "in short"])]
     for chapter, title in CHAPTERS.items():
@@ -65,7 +66,7 @@ def _model_cell(e: Entry, f: Finding) -> str:
         return f.verdict
     if e.on_model is not None:
         return _NOT_RUN
-    needed = [need for need, words in NEEDS.items() if words in e.claim.missing]
+    needed = [need.split()[-1] for need, words in NEEDS.items() if words in e.claim.missing]
     return f"{UNDECIDED} ({', '.join(needed) or 'no experiment'})"
 
 
@@ -78,7 +79,7 @@ def _legend(rows: Sequence[tuple[str, ...]], width: int) -> str:
         notes.append("model: undecided (what it needs and this version does not have).")
     if any(row[1] == _NOT_RUN for row in rows):
         notes.append(f"{_NOT_RUN}: gomap claims run ID, or all.")
-    return "\n".join(_filled(note, width) for note in notes)
+    return "\n".join(filled(note, width) for note in notes)
 
 
 # ------------------------------------------------------------------ one claim
@@ -103,7 +104,7 @@ def claim_text(e: Entry, results: Results | None, width: int) -> str:
         *((name, f"control run on real Go: {CONTROLS[name]}") for name in controls_in(c.go_by_source.evidence)),
     ]
     body = "\n".join(_labelled(label, text, width) for label, text in rows if text)
-    return f"{_filled(f'{c.id}: {c.title}', width)}\n\n{body}{_numbers(both, width)}"
+    return f"{filled(f'{c.id}: {c.title}', width)}\n\n{body}{_numbers(both, width)}"
 
 
 def _verdict(f: Finding) -> str:
@@ -118,7 +119,7 @@ def _knob(c: Claim) -> str:
     return f"{c.knob}: {' / '.join(s.name + marks[s.go, s.article] for s in c.settings)}"
 
 
-def _filled(text: str, width: int, first: str = "", rest: str = "") -> str:
+def filled(text: str, width: int, first: str = "", rest: str = "") -> str:
     """Wrapped, but never between a figure and its unit."""
     tied = re.sub(r"(?<=\d) (?=(%|ns|µs|ms)\b|%)", "\u00a0", text)
     filled = textwrap.fill(tied, width, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False)
@@ -126,7 +127,7 @@ def _filled(text: str, width: int, first: str = "", rest: str = "") -> str:
 
 
 def _labelled(label: str, text: str, width: int) -> str:
-    return _filled(text, width, label.ljust(_LABEL), " " * _LABEL)
+    return filled(text, width, label.ljust(_LABEL), " " * _LABEL)
 
 
 # ------------------------------------------------------------------ results
@@ -137,7 +138,7 @@ def result_text(e: Entry, both: ClaimResult, width: int) -> str:
     width = min(width, _READABLE)
     rows = [("  model", both.model), ("  real Go", both.go)]
     body = "\n".join(_labelled(label, f"{_verdict(f)}: {f.reason}", width) for label, f in rows)
-    return f"{_filled(f'{e.claim.id}: {e.claim.title}', width)}\n{body}{_numbers(both, width)}"
+    return f"{filled(f'{e.claim.id}: {e.claim.title}', width)}\n{body}{_numbers(both, width)}"
 
 
 def _numbers(both: ClaimResult, width: int) -> str:
@@ -167,4 +168,4 @@ def _figure(n: Number) -> str:
 
 def _number_line(name: str, value: str, room: int, width: int) -> str:
     indent = " " * (room + 6)
-    return _filled(name, width, f"    {value.rjust(room)}  ", indent)
+    return filled(name, width, f"    {value.rjust(room)}  ", indent)
