@@ -25,6 +25,7 @@ __all__ = [
     "Quantity",
     "Setting",
     "SourceVerdict",
+    "order_of",
 ]
 
 CONFIRMED, REFUTED, UNDECIDED, NOT_MEASURABLE = "confirmed", "refuted", "undecided", "not measurable here"
@@ -41,6 +42,12 @@ NEEDS = {
 
 MODELLED = frozenset({"map"})
 """Of `NEEDS`, what this version of gomap has."""
+
+
+def order_of(claim_id: str) -> tuple[bool, tuple[int, ...]]:
+    """Sorts ids as the catalogue does: by chapter and number, remedies last."""
+    number = claim_id.partition("-")[0]
+    return number.startswith("R"), tuple(int(n) for n in number[1:].split("."))
 
 
 @dataclass(frozen=True)
@@ -137,8 +144,8 @@ class Claim:
 
     @property
     def order(self) -> tuple[bool, tuple[int, ...]]:
-        """Sorts claims as the catalogue does: by chapter and number, remedies last."""
-        return self.is_remedy, tuple(int(n) for n in self.number[1:].split("."))
+        """Sorts claims as `order_of`."""
+        return order_of(self.id)
 
     @property
     def missing(self) -> tuple[str, ...]:

@@ -5,8 +5,16 @@
         return Claim(id="C2.2-load-factor", ...)
 
     @load_factor.model
-    def growth_points(ctx: Context) -> Finding:
-        ...
+    def reads_behind_growth(ctx: Context) -> Finding:
+        w = Workload(ops=ctx.scale.pick(test=10_000, quick=100_000, full=1_000_000), ...)
+        def p99(w: Workload, seed: int) -> float:
+            return ctx.run(w, seed).latency["get"].percentile(99)
+        pairs = ctx.pairs(w, w.with_(variant="growlock"), p99, names=("no lock", "growth lock"))
+        return decide_pairs(pairs, "p99 of get", threshold=5, two_valued=True, unit="ns").with_(workload=w)
+
+An experiment on real Go has the decorator `go`; where there is no toolchain it raises `MissingTool`, and the verdict by source
+stands. Everything goes through `ctx` (gomap/claims/context.py): sizes, seeds, runs, progress and the deadline; verdicts come
+from gomap/claims/verdict.py.
 
 A file in one of the folders of `gomap/claims` is found by itself; nothing else has to be changed to add a claim.
 """

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from gomap.claims.claim import UNDECIDED, Claim
+from gomap.claims.claim import UNDECIDED, Claim, order_of
 from gomap.claims.context import SCALES, Context, Scale
 from gomap.claims.registry import Entry, Experiment
 from gomap.claims.verdict import Finding, Number, Pairs
@@ -250,12 +250,13 @@ def run_claims(
                 results.noise = measure_noise(Context(scale, seed=seed))
             model = _model(e, context(e, 0))
             go = _go(e, context(e, int(e.on_model is not None)))
-            results.claims.append(ClaimResult(e.claim.id, model, go))
+            both = ClaimResult(e.claim.id, model, go)
+            results.claims = sorted([*results.claims, both], key=lambda c: order_of(c.id))
             clock.add(e)
             if path is not None:
                 results.save(path)
             if finished is not None:
-                finished(results.claims[-1])
+                finished(both)
     except KeyboardInterrupt:
         results.interrupted = True
     if path is not None:

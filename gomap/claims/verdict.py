@@ -290,11 +290,13 @@ def decide_pairs(
     sweep: Sweep | None = None,
     two_valued: bool = False,
     metric: str | None = None,
+    unit: str = "",
 ) -> Finding:
     """A verdict on the effect of the second setting of `pairs` against the first, by V1 to V6.
 
     what: of the metric, in words ("p99.9 of get"). threshold: at least 1; rising: the claim says that it grows. sweep: the
-    response to the independent variable; two_valued: the variable has no more values than the two, so there is none.
+    response to the independent variable; two_valued: the variable has no more values than the two, so there is none. metric: the first measured,
+    if None; unit: of it, for the chart.
     """
     if threshold < 1:
         raise BadValue(f"a threshold is a ratio of at least 1: {threshold}")
@@ -306,7 +308,7 @@ def decide_pairs(
         verdict,
         f"{what[0].upper()}{what[1:]}: {pairs.settings[1]} is {effect} times {pairs.settings[0]}; {why}{_reduced(pairs)}.",
         numbers=(Number.of_ratio(f"{what}, effect", effect), Number.of_ratio(f"{what}, the same setting twice", noise)),
-        series=(bars(what, "", {name: pairs.samples(i, metric) for i, name in enumerate(pairs.settings)}),),
+        series=(bars(what, unit, {name: pairs.samples(i, metric) for i, name in enumerate(pairs.settings)}),),
         settings=pairs.settings,
     )
 

@@ -115,8 +115,9 @@ def test_ctrl_c_keeps_what_is_finished_and_a_resume_runs_the_rest_once(claims: C
     assert not Results.load(path).interrupted
     assert [c.id for c in resumed.claims] == [f"C9.{i}-made-up" for i in (1, 2, 3, 4)]
     claims.ran.clear()
-    run_claims(again, TEST, path=path, resume=True)
+    more = run_claims([*again, entry("C1.9")], TEST, path=path, resume=True)
     assert claims.ran == []
+    assert more.claims[0].id == "C1.9-monitor-metrics"  # the order of the catalogue, whatever was run first
     run_claims(again[:1], TEST, path=path)
     assert claims.ran == ["C9.1-made-up"]  # without resume: afresh
     assert len(Results.load(path).claims) == 1

@@ -129,7 +129,7 @@ def growing_and_presized(ctx: Context) -> Finding:
         names=[f"{p} % stay" for p in _PERCENTS],
     )
     share = decide_band(pairs, 0, _LOW, _HIGH, "time in evacuation while a map only grows", metric="evacuation", unit="%")
-    won = decide_pairs(pairs, "throughput", two_valued=True, metric="throughput")
+    won = decide_pairs(pairs, "throughput", two_valued=True, metric="throughput", unit="1/s")
     return _judged(pairs, sweep, share, won).with_(workload=growing)
 
 
