@@ -295,8 +295,8 @@ def decide_pairs(
     """A verdict on the effect of the second setting of `pairs` against the first, by V1 to V6.
 
     what: of the metric, in words ("p99.9 of get"). threshold: at least 1; rising: the claim says that it grows. sweep: the
-    response to the independent variable; two_valued: the variable has no more values than the two, so there is none. metric: the first measured,
-    if None; unit: of it, for the chart.
+    response to the independent variable; two_valued: the variable has no more values than the two, so there is none.
+    metric: the first measured, if None; unit: of it, for the chart.
     """
     if threshold < 1:
         raise BadValue(f"a threshold is a ratio of at least 1: {threshold}")

@@ -126,6 +126,12 @@ def clear(**changes: Sequence[float]) -> Pairs:
     return pairs_of(**columns)
 
 
+def exact(effect: float) -> Pairs:
+    """Measurements without any noise."""
+    one = np.ones(10)
+    return pairs_of(one, effect * one, one, effect * one)
+
+
 def test_a_clear_factor_is_confirmed() -> None:
     found = decide_pairs(clear(), "p99.9 of get", sweep=RISING, threshold=1.5)
     assert found.verdict == CONFIRMED
@@ -184,8 +190,11 @@ BROKEN: dict[str, tuple[Callable[[], Finding], str, str]] = {
         REFUTED,
         "that is no difference",
     ),
-    "a little over 1.05 is no refutation": (
-        lambda: decide_pairs(clear(b=1.055 * STEADY, b2=1.055 * STEADY), "get", sweep=RISING),
+    "a little over 1.05 is no refutation": (lambda: decide_pairs(exact(1.051), "get", sweep=RISING), UNDECIDED, "beyond 1.1"),
+    "a little under 0.95 is none either": (lambda: decide_pairs(exact(0.949), "get", sweep=RISING), UNDECIDED, "beyond 1.1"),
+    "exactly 1.05 is one": (lambda: decide_pairs(exact(1.05), "get", sweep=RISING), REFUTED, "no difference"),
+    "exactly the threshold is not beyond it": (
+        lambda: decide_pairs(exact(1.1), "get", sweep=RISING),
         UNDECIDED,
         "beyond 1.1",
     ),
