@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from gomap._console import nanoseconds, size
 from gomap.claims.claim import NEEDS, UNDECIDED, Claim
 from gomap.claims.controls import CONTROLS, controls_in
-from gomap.claims.registry import Entry
+from gomap.claims.registry import Entry, entry
 from gomap.claims.runner import ClaimResult, Results, go_by_reading, model_unrun
 from gomap.claims.verdict import Finding, Number
 
@@ -100,7 +100,7 @@ def claim_text(e: Entry, results: Results | None, width: int) -> str:
         ("Workload", c.workload),
         ("Measured", "; ".join(q.name + (f" [{q.unit}]" if q.unit else "") for q in c.measured)),
         ("Criterion", c.criterion.text),
-        ("Remedy", ", ".join(c.remedy)),
+        ("Remedy", ", ".join(_remedy(r) for r in c.remedy)),
         *((name, f"control run on real Go: {CONTROLS[name]}") for name in controls_in(c.go_by_source.evidence)),
     ]
     body = "\n".join(_labelled(label, text, width) for label, text in rows if text)
@@ -110,6 +110,10 @@ def claim_text(e: Entry, results: Results | None, width: int) -> str:
 def _verdict(f: Finding) -> str:
     by = {"source": " (by source)", "experiment": " (run)", "nothing": ""}[f.by]
     return f.verdict.upper() + by
+
+
+def _remedy(name: str) -> str:
+    return entry(name).claim.id if re.fullmatch(r"R\d", name) else name
 
 
 def _knob(c: Claim) -> str:

@@ -27,7 +27,7 @@ def preempt_mechanism() -> Claim:
             evidence="preemptPark is not the way of a time slice and no stack is split (source).",
             holds="g.preempt, stackguard0, SIGURG and asyncPreempt are real.",
         ),
-        prediction="Both paths exist and cost some µs each; code of the map is never stopped by signal.",
+        prediction="Both paths exist, and what each costs the victim can be told; code of the map is never stopped by signal.",
         knob="sched.preempt as in C3.8; signal_cost, measured",
         settings=(Setting("sync + async", go=True), Setting("sync"), Setting("async"), Setting("none")),
         workload="One preemption of each kind with nobody waiting, from the last user instruction to the first one after.",

@@ -35,7 +35,7 @@ def header_false_sharing() -> Claim:
             "Get time at least doubles beside a writer on the same line and is back to within 10 % with a stride of 64 bytes."
         ),
         knob="hdr_stride; hdr_layout (go119, go125, hot-cold split, count last); writer (same map, neighbouring, far)",
-        settings=(Setting("64", go=True), Setting("48", article=True), Setting("128")),
+        settings=(Setting("64", go=True), Setting("48"), Setting("128")),
         workload=(
             "One reader and one writer, pinned. Header layouts x stride x what is written. The same-map case "
             "updates only, so that nothing but the header is shared."

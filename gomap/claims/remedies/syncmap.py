@@ -15,9 +15,9 @@ def syncmap() -> Claim:
         go_words="helps",
         real_go=(
             "Up to Go 1.23 sync.Map is a read-only map with a dirty one that is promoted after enough misses "
-            "(sync/map.go); since 1.24 it is a concurrent hash trie (internal/sync/hashtriemap.go). Reads of either "
-            "take no lock once a key is promoted. The first store after a promotion copies the whole map, in the "
-            "old design."
+            "(sync/map.go); since 1.24 it is a concurrent hash trie (internal/sync/hashtriemap.go). Reads of the "
+            "new one take no lock, those of the old one none once a key is promoted. The first store after a "
+            "promotion copies the whole map, in the old design."
         ),
         go_by_source=SourceVerdict(
             "confirmed",
