@@ -125,7 +125,7 @@ def _knob(c: Claim) -> str:
 
 def filled(text: str, width: int, first: str = "", rest: str = "") -> str:
     """Wrapped, but never between a figure and its unit."""
-    tied = re.sub(r"(?<=\d) (?=(%|ns|µs|ms)\b|%)", "\u00a0", text)
+    tied = re.sub(r"(?<=\d) (?=(ns|µs|ms|s|KB)\b|%)", "\u00a0", text)
     filled = textwrap.fill(tied, width, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False)
     return filled.replace("\u00a0", " ")
 

@@ -60,7 +60,7 @@ def test_show_fits_a_screen(capsys: pytest.CaptureFixture[str], monkeypatch: pyt
     assert len(out.splitlines()) <= 50
     for label in ("Article", "Real Go", "What Go does", "Model", "Prediction", "Knob", "Workload", "Measured", "Criterion"):
         assert re.search(rf"^{label} +\S", out, re.M)
-    assert not re.search(r"\d\n +(%|ns|µs|ms)\b", out)  # a figure and its unit stay together
+    assert not re.search(r"\d\n +(%|(ns|µs|ms|s|KB)\b)", out)  # a figure and its unit stay together
     assert not re.search(r"\bR\d\b(?!-)", out.partition("\nRemedy")[2])
     assert " ".join(entry(claim_id).claim.statement.split()) in " ".join(out.split())
 

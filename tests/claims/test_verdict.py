@@ -142,9 +142,16 @@ def test_a_clear_factor_is_confirmed() -> None:
 
 BROKEN: dict[str, tuple[Callable[[], Finding], str, str]] = {
     "the interval reaches to the threshold": (
-        lambda: decide_pairs(clear(), "get", threshold=2.0, sweep=RISING),
+        lambda: decide_pairs(clear(), "get", threshold=1.995, sweep=RISING),
         UNDECIDED,
-        "beyond 2",
+        "beyond 1.995",
+    ),
+    "the interval reaches to the threshold, downwards": (
+        lambda: decide_pairs(
+            pairs_of(2 * STEADY, STEADY, 2 * STEADY, STEADY), "get", threshold=1.995, rising=False, sweep=RISING
+        ),
+        UNDECIDED,
+        "beyond 1/1.995",
     ),
     "the noise is wider than the threshold": (
         lambda: decide_pairs(clear(a2=STEADY * np.tile([0.8, 1.2], 5)), "get", sweep=RISING),
