@@ -12,9 +12,11 @@ phases are for:
     clash    keys of one bucket and one top byte: long chains, tophash hits that are not the key
     special  NaN, infinity and both zeros, for float64 keys
 
-One scenario is unlike the others: `descend` fills a map of 4,096 buckets, lets it grow and then writes to its old buckets from
-the last one down, while Go evacuates them from the first one up. Where the two meet there are more evacuated buckets in a row
-than nevacuate may skip at once.
+Two scenarios are unlike the others. `crowd` gives each bucket a ninth key and takes some away again, so that the map grows to
+its own size while it is nearly full: it goes over the load limit before that growth is over, with iterators that began before
+it, and NaNs. `descend` fills a map of 4,096 buckets, lets it grow and then writes to its old buckets from the last one down,
+while Go evacuates them from the first one up. Where the two meet there are more evacuated buckets in a row than nevacuate may
+skip at once.
 
 Sizes are drawn too, mostly small: a mistake shows on a map of forty entries as well as on one of forty thousand, sooner
 and in fewer operations. The larger ones are for what needs size: several growths, the reserve of overflow buckets.
@@ -42,6 +44,8 @@ _JUST_GROWING = frozenset((13 << i) + 1 for i in range(1, 12))  # so many entrie
 _DESCEND_B = 12
 _DESCEND_ENTRIES = 13 * 2 ** (_DESCEND_B - 1)  # as many as 2^B buckets take before they grow
 _DESCEND_OPS = 2**_DESCEND_B - 1000
+_CROWD_B = (5, 6)
+_NAN = 0x7FF8000000000001
 _MIX = 0xBF58476D1CE4E5B9
 _M64 = 2**64 - 1
 
@@ -49,7 +53,7 @@ _M64 = 2**64 - 1
 @dataclass(frozen=True)
 class Plan:
     """What is known of a scenario before its map exists. `ops`: about how many operations; `universe`: of how many keys;
-    `every`: digests with each n-th operation; `descend`: the scenario of that name."""
+    `every`: digests with each n-th operation; `descend`, `crowd`: the scenarios of these names."""
 
     key: str
     elem: str
@@ -58,6 +62,7 @@ class Plan:
     universe: int
     every: int
     descend: bool = False
+    crowd: bool = False
 
 
 def draw_plan(rng: random.Random, kinds: str, most_ops: int) -> Plan:
@@ -65,6 +70,8 @@ def draw_plan(rng: random.Random, kinds: str, most_ops: int) -> Plan:
     if most_ops >= _DESCEND_OPS and rng.randrange(100) == 0:
         return descend_plan(rng.choice(("i64", "zero")))
     key, elem = kinds.split()
+    if key in ("i64", "f64", "str") and most_ops >= 20 << max(_CROWD_B) and rng.randrange(12) == 0:
+        return crowd_plan(key, elem, rng.choice(_CROWD_B))
     low, high, universe, every = rng.choices(
         [(20, 400, 60, 1), (400, 3000, 1200, 16), (4000, 16000, 7000, 256)], weights=[70, 24, 6]
     )[0]
@@ -75,6 +82,11 @@ def draw_plan(rng: random.Random, kinds: str, most_ops: int) -> Plan:
 def descend_plan(elem: str) -> Plan:
     """The plan of `descend`, for elems "i64" or "zero"."""
     return Plan("i64", elem, _DESCEND_ENTRIES, _DESCEND_OPS, 0, 256, descend=True)
+
+
+def crowd_plan(key: str, elem: str, B: int) -> Plan:
+    """The plan of `crowd` on 2^B buckets."""
+    return Plan(key, elem, 13 << (B - 1), 20 << B, 1 << B, 4, crowd=True)
 
 
 def _key_maker(kind: str, rng: random.Random) -> Callable[[int], bytes]:
@@ -140,6 +152,9 @@ class _Writer:
     def set_fresh(self) -> None:
         self.set(self.fresh)
         self.fresh += 1
+
+    def set_nan(self) -> None:
+        self.commands.append(f"s ={_NAN.to_bytes(8, 'little').hex()} {self._elem()}")
 
     def delete(self, i: int) -> None:
         self.commands.append(f"d {self._operand(i)}")
@@ -235,12 +250,33 @@ class _Writer:
             self.get(self.rng.choice(chosen))
 
     def special(self, n: int) -> None:
-        patterns = [0x7FF8000000000001, 0xFFF8000000000000, 0x7FF0000000000001, 0, 1 << 63, 0x7FF0000000000000]
+        patterns = [_NAN, 0xFFF8000000000000, 0x7FF0000000000001, 0, 1 << 63, 0x7FF0000000000000]
         for _ in range(min(n, 200)):
             operand = "=" + self.rng.choice(patterns).to_bytes(8, "little").hex()
             what = self.rng.choice(("s", "s", "d", "g"))
             self.commands.append(f"{what} {operand}" + (f" {self._elem()}" if what == "s" else ""))
             self._maybe_iterate()
+
+    def crowd(self, buckets: int) -> None:
+        """Leaves 6.2 keys a bucket and an overflow bucket to each; the next new key starts the growth."""
+        self.commands += ["i 0", "i 1"]
+        for bucket in range(buckets):
+            chosen: list[int] = []
+            while len(chosen) < 9:
+                chosen += self._with_hash(1, buckets - 1, bucket)
+            for i in chosen:
+                self.set(i)
+            for i in self.rng.sample(chosen, 2 if bucket % 5 == 0 else 3):
+                self.delete(i)
+        nans = self.plan.key == "f64"
+        for _ in range(4 if nans else 0):
+            self.set_nan()
+        self.iterate_per_mille = 500
+        self.commands += ["i 2", "n 2", "n 1"]
+        for _ in range(buckets):
+            if nans and self.rng.random() < 0.3:
+                self.set_nan()
+            self.set_fresh()
 
     def _with_hash(self, n: int, mask: int, value: int) -> list[int]:
         """Up to `n` new keys whose hash under the map's first seed has that value under the mask."""
@@ -279,6 +315,8 @@ def write_commands(plan: Plan, rng: random.Random, hash_of: Callable[[bytes], in
     if plan.descend:
         return _descend(hash_of, 8 if plan.elem == "i64" else 0)
     writer = _Writer(plan, rng, hash_of)
+    if plan.crowd:
+        writer.crowd(plan.universe)
     phases = [writer.mixed, writer.grow, writer.churn, writer.drain, writer.sparse, writer.clash]
     if plan.key == "f64":
         phases.append(writer.special)
