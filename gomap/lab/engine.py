@@ -8,6 +8,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -110,15 +111,16 @@ def _raise(status: int, w: Workload) -> None:
         raise EngineError(f"the core failed (status {status}); nothing was measured")
 
 
-def _wait(handle: Any, config: _Config, w: Workload, progress: Callable[[float], None] | None) -> int:
-    """The one call into the core, on a thread of its own, so that this one can answer Ctrl-C and tell of progress."""
+def _wait(handle: Any, config: _Config, w: Workload, progress: Callable[[float], None] | None) -> tuple[int, bool]:
+    """The one call into the core, on a thread of its own, so that this one can answer Ctrl-C and tell of progress. Its status,
+    and whether there was a Ctrl-C."""
     status: list[int] = []
 
     def go(kept: Any = (handle, config)) -> None:  # whatever happens outside, what the core works on stays
         status.append(int(lib.gm_run_go(kept[0])))
 
     caller = threading.Thread(target=go, name="gomap-run")
-    with ctrl_c_calls(lambda: lib.gm_run_cancel(handle)):
+    with ctrl_c_calls(lambda: lib.gm_run_cancel(handle)) as asked:
         try:
             caller.start()
         except RuntimeError as e:
@@ -133,7 +135,7 @@ def _wait(handle: Any, config: _Config, w: Workload, progress: Callable[[float],
             if caller.is_alive():  # an exception of progress's, or of a signal handler's
                 lib.gm_run_cancel(handle)
                 caller.join()
-    return status[0]
+    return status[0], bool(asked)
 
 
 def _fraction(handle: Any, w: Workload, passed_s: float) -> float:
@@ -186,10 +188,11 @@ def run(
     _raise(int(lib.gm_run_new(config.c, out)), w)
     handle = ffi.gc(out[0], lib.gm_run_free)
     started_s = time.time()
-    status = _wait(handle, config, w, progress)  # if this raises, the thread may still hold the handle
+    status, asked = _wait(handle, config, w, progress)  # if this raises, the thread may still hold the handle
     try:
         _raise(status, w)
-        return _collect(handle, w, seed, m, started_s)
+        r = _collect(handle, w, seed, m, started_s)
+        return replace(r, interrupted=True) if asked else r
     finally:
         ffi.release(handle)
 

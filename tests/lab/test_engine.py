@@ -480,6 +480,15 @@ def test_ctrl_c_keeps_what_was_measured(fields: dict[str, Any]) -> None:
         assert r.latency["get"].count == r.total
 
 
+def test_ctrl_c_is_not_lost_when_the_run_is_just_over() -> None:
+    """The progress of a run that takes no time is told once, when it is over; a Ctrl-C then comes too late to cancel it."""
+    w = Workload(ops=100, groups=(Group(mix={"assign_new": 100}),))
+    r = run(w, progress=lambda part: signal.raise_signal(signal.SIGINT))
+    assert r.interrupted
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert not run(w).interrupted
+
+
 def test_no_memory_leaves_nothing_behind() -> None:
     """Every allocation of the engine refused in turn; and of the map, in the middle of the run."""
     faulty = ffi.gc(lib.gm_faulty_new(), lib.gm_faulty_free)
