@@ -373,18 +373,22 @@ def decide_band(
 ) -> Finding:
     """A verdict on "in this setting it is from low to high": confirmed if the interval of the median over all runs of setting
     0 or 1 lies within, refuted if it lies outside (V1, V6)."""
-    few = "no pair was made" if pairs.rounds == 0 else _too_few(pairs)
-    if few:
-        return Finding(UNDECIDED, f"{what[0].upper()}{what[1:]}: {few}.", settings=pairs.settings)
+    if pairs.rounds == 0:
+        return Finding(UNDECIDED, f"No pair of {what} was measured.", settings=pairs.settings)
     m = median_interval(pairs.samples(which, metric))
-    inside, outside = low <= m.low and m.high <= high, m.high < low or m.low > high
-    verdict = CONFIRMED if inside else REFUTED if outside else UNDECIDED
-    where = {CONFIRMED: "within", REFUTED: "outside", UNDECIDED: "across a border of"}[verdict]
+    verdict, where = _in_band(m, low, high)
     after = unit and f" {unit}"
-    told = f"{m.ratio:.3g}{after} ({m.low:.3g} to {m.high:.3g})"
+    told = f"{m.ratio:.3g}{after} ({m.low:.3g} to {m.high:.3g}), {where} {low:g} to {high:g}{after}"
+    few = _too_few(pairs)
     return Finding(
-        verdict,
-        f"{what[0].upper()}{what[1:]} is {told}, {where} {low:g} to {high:g}{after}{_reduced(pairs)}.",
+        UNDECIDED if few else verdict,
+        f"{what[0].upper()}{what[1:]} is {told}{f', but {few}' if few else ''}{_reduced(pairs)}.",
         numbers=(Number.of_ratio(what, m, unit),),
         settings=pairs.settings,
     )
+
+
+def _in_band(m: Ratio, low: float, high: float) -> tuple[str, str]:
+    if low <= m.low and m.high <= high:
+        return CONFIRMED, "within"
+    return (REFUTED, "outside") if m.high < low or m.low > high else (UNDECIDED, "across a border of")

@@ -147,14 +147,17 @@ def test_the_file_is_there_after_each_claim(claims: Claims, path: Path) -> None:
     assert finished == ["C9.1-made-up", "C9.2-made-up", "C9.3-made-up"]
 
 
-def test_a_write_that_fails_leaves_the_file_before(claims: Claims, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("call", ["fsync", "replace"])
+def test_a_write_that_fails_leaves_the_file_before(
+    claims: Claims, path: Path, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
     run_claims([claims.make(1)], TEST, path=path)
     before = path.read_text()
 
-    def full(fd: int) -> None:
+    def full(*given: object) -> None:
         raise OSError(28, "No space left on device", str(path))
 
-    monkeypatch.setattr(os, "fsync", full)
+    monkeypatch.setattr(os, call, full)
     with pytest.raises(OSError, match="No space"):
         run_claims([claims.make(2)], TEST, path=path)
     assert path.read_text() == before

@@ -230,7 +230,7 @@ BROKEN: dict[str, tuple[Callable[[], Finding], str, str]] = {
         UNDECIDED,
         "10 pairs are needed",
     ),
-    "a band by no pair": (lambda: decide_band(pairs_of([], [], [], []), 0, 0.5, 1.5, "share"), UNDECIDED, "no pair"),
+    "a band by no pair": (lambda: decide_band(pairs_of([], [], [], []), 0, 0.5, 1.5, "share"), UNDECIDED, "No pair of share"),
 }
 
 

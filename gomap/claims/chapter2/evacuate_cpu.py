@@ -114,7 +114,7 @@ def _net_growth(percent: int, first_B: int) -> Workload:
 @evacuate_cpu.model
 def growing_and_presized(ctx: Context) -> Finding:
     """The share of evacuation while a map only grows, and what presizing wins back; beside it constant size, and between."""
-    runs = ctx.scale.pick(test=2, quick=4, full=20)
+    runs = ctx.scale.pick(test=2, quick=4, full=8)
     growing = Workload(ops=_LOOP, groups=(Group(mix={"assign_new": 100}),))
     pairs = ctx.pairs(
         growing,
