@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import gomap.claims.chapter2.load_factor as load_factor
-from gomap.claims import CONFIRMED, REFUTED, SCALES, UNDECIDED, Context, Entry, Finding, entries, entry
+from gomap.claims import CONFIRMED, REFUTED, SCALES, Context, Entry, Finding, entries, entry
 from gomap.claims.runner import ClaimResult, Results
 from gomap.lab import Result, Workload
 
@@ -93,7 +93,6 @@ def test_evacuation_takes_a_large_share_only_while_a_map_grows() -> None:
     constant = number(f, "time in evacuation at constant size")
     assert growing > 2 * constant
     assert growing > 15  # Go's own is about 40; a factor of two below is no noise
-    assert f.verdict in (CONFIRMED, UNDECIDED)
     assert [row["name"] for row in f.series[0].rows] == ["0 % stay", "25 % stay", "50 % stay", "100 % stay"]
 
 
