@@ -259,6 +259,9 @@ class _Writer:
 
     def crowd(self, buckets: int) -> None:
         """Leaves 6.2 keys a bucket and an overflow bucket to each; the next new key starts the growth."""
+        nans = self.plan.key == "f64"
+        for _ in range(4 if nans else 0):
+            self.set_nan()
         self.commands += ["i 0", "i 1"]
         for bucket in range(buckets):
             chosen: list[int] = []
@@ -268,12 +271,11 @@ class _Writer:
                 self.set(i)
             for i in self.rng.sample(chosen, 2 if bucket % 5 == 0 else 3):
                 self.delete(i)
-        nans = self.plan.key == "f64"
-        for _ in range(4 if nans else 0):
-            self.set_nan()
         self.iterate_per_mille = 500
         self.commands += ["i 2", "n 2", "n 1"]
-        for _ in range(buckets):
+        for step in range(buckets):
+            if step % 8 == 1:
+                self.commands.append("a")  # in the middle of the growth too, over buckets that have not moved
             if nans and self.rng.random() < 0.3:
                 self.set_nan()
             self.set_fresh()
