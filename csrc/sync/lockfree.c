@@ -994,8 +994,8 @@ static const gm_content *content_of(lockfree *m)
 GM_WRITE_FUNCTIONS(lockfree, content_of, lockfree_write)
 
 /* ------------------------------------------------------------------ words
- * The same get, and the same assign of a key that is there and whose table has no next one, where key and elem are words of
- * eight bytes: everything that a kind decides is decided when this is compiled. */
+ * The same get, and the same assign but for what needs room or help with a growth, where key and elem are words of eight bytes:
+ * everything that a kind decides is decided when this is compiled. */
 
 typedef struct word_paths {
     int (*get)(lockfree *m, const void *key, void *elem);
@@ -1014,26 +1014,6 @@ GM_INLINE int get_word(lockfree *m, const wanted *k, void *elem)
     if (found && elem)
         memcpy(elem, &word, sizeof word);
     return found ? GM_OK : GM_MISS;
-}
-
-/* Whether it has been done; inside. */
-GM_INLINE bool overwrite_word(lockfree *m, const wanted *k, uint64_t elem, void *old)
-{
-    table *t = table_now(m);
-    bucket *b = bucket_of(t, k->hash);
-    uint64_t ctl;
-    cell at;
-    prefetch_to_write(b);
-    if (gm_unlikely(gm_load_acq(&t->next) || !lock_try(b, &ctl))) /* pairs with start */
-        return false;
-    bool there = gm_likely(!(ctl & CTL_EVACUATED)) && search_as(m, b, k, true, &at);
-    if (gm_likely(there)) {
-        uint64_t now = gm_load_rlx(&at.b->elems[at.i]);
-        gm_store_rel(&at.b->elems[at.i], elem); /* pairs with look (O3) */
-        gm_bytes_copy(old, &now, sizeof now);
-    }
-    unlock(b, ctl);
-    return there;
 }
 
 /* Some keys at a time: first all hashes, and what they lead to is asked for, so that the misses overlap. */
@@ -1077,6 +1057,42 @@ static int lockfree_get_words(void *self, const void *keys, size_t n, void *elem
     return GM_OK;
 }
 
+enum quick { OVERWRITTEN, INSERTED, NOT_DONE };
+
+/* With b locked. Leaves to the other way what lacks room. */
+GM_INLINE enum quick assign_locked(lockfree *m, bucket *b, uint64_t *ctl, const wanted *k, uint64_t elem, void *old)
+{
+    cell at;
+    if (search_as(m, b, k, true, &at)) {
+        uint64_t now = gm_load_rlx(&at.b->elems[at.i]);
+        gm_store_rel(&at.b->elems[at.i], elem); /* pairs with look (O3) */
+        gm_bytes_copy(old, &now, sizeof now);
+        return OVERWRITTEN;
+    }
+    if (!free_cell(b, &at))
+        return NOT_DONE;
+    put(b, ctl, at, top_of(k->hash), k->word, elem);
+    return INSERTED;
+}
+
+/* Inside. */
+GM_INLINE enum quick assign_quickly(lockfree *m, const wanted *k, uint64_t elem, void *old)
+{
+    table *t = table_now(m);
+    bucket *b = bucket_of(t, k->hash);
+    enum quick how = NOT_DONE;
+    uint64_t ctl;
+    prefetch_to_write(b);
+    if (gm_unlikely(gm_load_acq(&t->next) || !lock_try(b, &ctl))) /* pairs with start */
+        return NOT_DONE;
+    if (gm_likely(!(ctl & CTL_EVACUATED)))
+        how = assign_locked(m, b, &ctl, k, elem, old);
+    unlock(b, ctl);
+    if (how == INSERTED)
+        count(m, t, 1);
+    return how;
+}
+
 GM_INLINE int assign_word(lockfree *m, const wanted *k, const void *key, const void *elem, void *old)
 {
     uint64_t word;
@@ -1084,9 +1100,9 @@ GM_INLINE int assign_word(lockfree *m, const wanted *k, const void *key, const v
     if (gm_unlikely(!in))
         return GM_E_NOMEM;
     memcpy(&word, elem, sizeof word);
-    bool done = overwrite_word(m, k, word, old);
+    enum quick how = assign_quickly(m, k, word, old);
     gm_epoch_leave(in);
-    return gm_likely(done) ? GM_OK : lockfree_assign(m, key, sizeof word, elem, old);
+    return how == OVERWRITTEN ? GM_OK : how == INSERTED ? GM_MISS : lockfree_assign(m, key, sizeof word, elem, old);
 }
 
 #define WORD_PATHS(name, target, hash8)                                                                                        \

@@ -52,10 +52,9 @@ MISTAKES = [
         "an assign of words does not look whether the bucket was evacuated",
         "lockfree",
         LOCKFREE,
-        "|| !lock_try(b, &ctl))) /* pairs with start */\n        return false;\n"
-        "    bool there = gm_likely(!(ctl & CTL_EVACUATED)) && search_as",
+        "|| !lock_try(b, &ctl))) /* pairs with start */\n        return NOT_DONE;\n    if (gm_likely(!(ctl & CTL_EVACUATED)))",
         # the moment is one instruction long: a pause is put into it
-        "|| (gm_pause_point(), !lock_try(b, &ctl))))\n        return false;\n    bool there = search_as",
+        "|| (gm_pause_point(), !lock_try(b, &ctl))))\n        return NOT_DONE;\n    if (true)",
     ),
     Mistake(
         "a hit does not look at the version again",
