@@ -24,6 +24,7 @@ class _Parser(argparse.ArgumentParser):
 def _parser() -> argparse.ArgumentParser:
     from gomap import __version__
     from gomap.claims.commands import add_claims
+    from gomap.explain.commands import add_explain
     from gomap.lab.commands import add_compare, add_replay, add_run
 
     parser = _Parser(prog="gomap", description="Go's map, taken apart and put on real CPU cores.")
@@ -32,6 +33,7 @@ def _parser() -> argparse.ArgumentParser:
     add_run(commands.add_parser("run", help="run a workload on native threads", allow_abbrev=False))
     add_replay(commands.add_parser("replay", help="push a recorded trace through a map", allow_abbrev=False))
     add_compare(commands.add_parser("compare", help="variants side by side, interleaved", allow_abbrev=False))
+    add_explain(commands.add_parser("explain", help="why a map is slow, and which cure helps how much", allow_abbrev=False))
     add_claims(commands.add_parser("claims", help="what is said about Go maps, and what of it is true"))
     _add_verify(commands.add_parser("verify", help="compare the model with real Go"))
     inspect = commands.add_parser("inspect", help="draw a map's buckets while it grows")

@@ -8,16 +8,17 @@ from typing import Any
 
 from gomap.errors import BadValue
 
-__all__ = ["add_compare", "add_replay", "add_run"]
+__all__ = ["add_compare", "add_load", "add_replay", "add_run", "add_trace", "check_outputs", "settings", "trace_group"]
 
 _INTERRUPTED = 130
-_OUTPUTS = ("json", "hgrm", "hlog", "plot")
+_OUTPUTS = ("json", "hgrm", "hlog", "plot", "html")
+_Options = argparse.ArgumentParser | argparse._ArgumentGroup
 
 
 # ------------------------------------------------------------------ options
 
 
-def _add_load(p: argparse.ArgumentParser) -> None:
+def add_load(p: _Options) -> None:
     """Options that say how a map is driven, whatever the operations."""
     p.add_argument("--threads", type=int, metavar="N", help="native threads (1)")
     p.add_argument("--rate", type=float, metavar="R", help="operations a second, all threads together: an open loop")
@@ -60,13 +61,23 @@ def _presets_text() -> str:
     return "presets:\n" + "\n".join(f"  {p.name:<14} {p.stated}; {p.summary}" for p in PRESETS.values())
 
 
+def add_trace(p: _Options) -> None:
+    """Options that say how a trace is read."""
+    p.add_argument("--format", help="csv, twitter or oracle (guessed from the name)")
+    p.add_argument("--key-column", metavar="C", help="csv: the key's column, by name or by number from 1")
+    p.add_argument("--op-column", metavar="C", help="csv: the operation's column (without: every row is a get)")
+    p.add_argument("--op-map", metavar="A=B,...", help="names of operations, e.g. 28=get,2a=assign")
+    p.add_argument("--key-type", default="auto", help="int64, str or auto: int64 if all keys are (auto)")
+    p.add_argument("--fill", action=argparse.BooleanOptionalAction, help="assign after a get that missed (oracle: yes)")
+
+
 def add_run(p: argparse.ArgumentParser) -> None:
     """`gomap run`."""
     p.formatter_class = argparse.RawDescriptionHelpFormatter
     p.epilog = _presets_text()
     p.add_argument("--variant", default="plain", metavar="V", help="the map's design (plain)")
     _add_workload(p)
-    _add_load(p)
+    add_load(p)
     _add_files(p)
     p.set_defaults(run=_run)
 
@@ -83,7 +94,7 @@ def add_compare(p: argparse.ArgumentParser) -> None:
     )
     p.add_argument("--repeats", type=int, default=5, metavar="N", help="runs of each, interleaved (5)")
     _add_workload(p)
-    _add_load(p)
+    add_load(p)
     p.add_argument("--json", metavar="FILE", help="write all results as JSON too")
     p.set_defaults(run=_compare)
 
@@ -91,14 +102,9 @@ def add_compare(p: argparse.ArgumentParser) -> None:
 def add_replay(p: argparse.ArgumentParser) -> None:
     """`gomap replay`."""
     p.add_argument("trace", metavar="TRACE", help="the file; .gz, .xz and .zst are decompressed")
-    p.add_argument("--format", help="csv, twitter or oracle (guessed from the name)")
-    p.add_argument("--key-column", metavar="C", help="csv: the key's column, by name or by number from 1")
-    p.add_argument("--op-column", metavar="C", help="csv: the operation's column (without: every row is a get)")
-    p.add_argument("--op-map", metavar="A=B,...", help="names of operations, e.g. 28=get,2a=assign")
-    p.add_argument("--key-type", default="auto", help="int64, str or auto: int64 if all keys are (auto)")
-    p.add_argument("--fill", action=argparse.BooleanOptionalAction, help="assign after a get that missed (oracle: yes)")
+    add_trace(p)
     p.add_argument("--variant", default="plain", metavar="V", help="the map's design (plain)")
-    _add_load(p)
+    add_load(p)
     _add_files(p)
     p.set_defaults(run=_replay)
 
@@ -131,7 +137,8 @@ def _load(args: argparse.Namespace) -> dict[str, Any]:
     return {"threads": threads, "rate": args.rate, "arrivals": args.arrivals, "cpus": _cpus(args, threads)}
 
 
-def _settings(args: argparse.Namespace) -> dict[str, Any]:
+def settings(args: argparse.Namespace) -> dict[str, Any]:
+    """Fields of the workload that `add_load` has options for."""
     return {
         "seed": args.seed,
         "hint": args.hint,
@@ -161,7 +168,7 @@ def _workload(args: argparse.Namespace, variant: str) -> Any:
         duration_s=duration,
         warmup=int(args.warmup) if args.ops is not None and args.warmup.is_integer() else args.warmup,
         groups=(Group(mix=mix, keys=keys, scan=args.scan, **_load(args)),),
-        **_settings(args),
+        **settings(args),
     )
 
 
@@ -181,10 +188,17 @@ def _trace(args: argparse.Namespace) -> Any:
     return data if args.fill is None else replace(data, fill=args.fill)
 
 
+def trace_group(args: argparse.Namespace) -> Any:
+    """The group that does a trace's own operations, as `add_trace` and `add_load` say."""
+    from gomap.lab.workload import Group, Trace
+
+    return Group(keys=Trace(_trace(args)), **_load(args))
+
+
 # ------------------------------------------------------------------ commands
 
 
-def _check_outputs(args: argparse.Namespace) -> None:
+def check_outputs(args: argparse.Namespace) -> None:
     """Before anything runs: a folder that is not there would cost the whole measurement."""
     for name in _OUTPUTS:
         path = getattr(args, name, None)
@@ -232,7 +246,7 @@ def _run_and_report(args: argparse.Namespace, workload: Any, label: str) -> int:
 
 
 def _run(args: argparse.Namespace) -> int:
-    _check_outputs(args)
+    check_outputs(args)
     return _run_and_report(args, _workload(args, args.variant), "running")
 
 
@@ -241,7 +255,7 @@ def _compare(args: argparse.Namespace) -> int:
     from gomap.lab.compare import compare
     from gomap.lab.text import comparison_text
 
-    _check_outputs(args)
+    check_outputs(args)
     go = args.go.split(",") if args.go else []
     names = args.variants.split(",") if args.variants else ["plain"] if go else ["plain", "plain"]
     with progress_bar("comparing", 1000) as progress:
@@ -260,14 +274,14 @@ def _compare(args: argparse.Namespace) -> int:
 
 
 def _replay(args: argparse.Namespace) -> int:
-    _check_outputs(args)
+    check_outputs(args)
     as_usual = args.threads is None and args.rate is None and args.variant == "plain" and args.layout == "go"
     if as_usual and not (args.hgrm or args.hlog or args.plot):
         return _replay_alone(args)
-    from gomap.lab.workload import Group, Trace, Workload
+    from gomap.lab.workload import Workload
 
-    group = Group(keys=Trace(_trace(args)), **_load(args))
-    return _run_and_report(args, Workload(variant=args.variant, groups=(group,), **_settings(args)), "replaying")
+    workload = Workload(variant=args.variant, groups=(trace_group(args),), **settings(args))
+    return _run_and_report(args, workload, "replaying")
 
 
 def _replay_alone(args: argparse.Namespace) -> int:

@@ -13,7 +13,7 @@ from gomap.errors import BadValue, MissingTool
 from gomap.lab.histogram import Histogram
 from gomap.lab.result import Result
 
-__all__ = ["write_plot"]
+__all__ = ["require_altair", "run_chart", "write_plot"]
 
 _GROWTH = "#1b9e77"
 _LINES = ["#9ecae1", "#08519c"]
@@ -21,7 +21,8 @@ _POWERS = [10.0**k for k in range(-3, 8)]
 _STEPS = (0, 50, 75, 90, 95, 98, 99, 99.5, 99.8, 99.9, 99.95, 99.98, 99.99, 99.995, 99.999, 99.9995, 99.9999)
 
 
-def _altair() -> Any:
+def require_altair() -> Any:
+    """The drawing library; `MissingTool` without it."""
     try:
         import altair
         import vl_convert  # noqa: F401  # it brings the scripts that make the page self-contained
@@ -107,17 +108,21 @@ def _timeline_charts(alt: Any, r: Result) -> Any:
     return alt.vconcat(top, counts.properties(width=820, height=120)).resolve_scale(x="shared")
 
 
-def write_plot(r: Result, path: str | os.PathLike[str]) -> None:
-    """Writes the page. `MissingTool` without altair, `BadValue` for a result without timed operations."""
+def run_chart(r: Result) -> Any:
+    """A run's two pictures as an altair chart. `MissingTool` and `BadValue` as `write_plot`."""
     if not r.latency:
         raise BadValue("nothing was timed: there is nothing to draw")
-    alt = _altair()
+    alt = require_altair()
     threads = f"{len(r.threads)} thread{'s' * (len(r.threads) > 1)}"
     subtitle = f"{r.variant}, {threads}, {r.total:,} operations, {r.throughput / 1e6:.2f} million a second"
-    chart = (
+    return (
         alt.vconcat(_latency_chart(alt, r), _timeline_charts(alt, r))
         .resolve_scale(color="independent")
         .properties(title=alt.TitleParams("gomap", subtitle=[subtitle, str(r.machine["cpu_model"])]))
         .configure_view(stroke=None)
     )
-    chart.save(Path(path), format="html", inline=True)
+
+
+def write_plot(r: Result, path: str | os.PathLike[str]) -> None:
+    """Writes the page. `MissingTool` without altair, `BadValue` for a result without timed operations."""
+    run_chart(r).save(Path(path), format="html", inline=True)
