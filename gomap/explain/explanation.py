@@ -60,7 +60,8 @@ class Noise:
     ratios: dict[str, Ratio]
 
     def told_apart(self, metric: str, r: Ratio) -> bool:
-        """Whether a ratio is one that noise does not make: its interval holds neither 1 nor any ratio of the original to itself."""
+        """Whether a ratio is one that noise does not make: its interval holds neither 1 nor any of the original to
+        itself."""
         floor = self.ratios.get(metric)
         low, high = (min(1.0, floor.low), max(1.0, floor.high)) if floor else (1.0, 1.0)
         return r.high < low or r.low > high
@@ -68,9 +69,9 @@ class Noise:
 
 @dataclass(frozen=True)
 class Trial:
-    """A cure that was tried. ratios: cured by original, by metric: "tail" (latency at the percentile of the tail), "throughput",
-    "memory" (bytes an entry; left out where there is none in the end). medians: original and cured. effects: 1 better, -1 worse,
-    0 no effect that can be told from noise."""
+    """A cure that was tried. ratios: cured by original, by metric: "tail" (latency at the percentile of the tail),
+    "throughput", "memory" (bytes an entry; left out where there is none in the end). medians: original and cured. effects: 1
+    better, -1 worse, 0 no effect that can be told from noise."""
 
     cure: str
     note: str

@@ -336,7 +336,7 @@ def _on_one_thread(w: Workload) -> Workload | None:
 
 
 def gather(source: str, w: Workload, progress: Callable[[float], None] | None = None) -> Facts:
-    """Replays a workload and collects the facts. The workload has a seed. `BadValue` if nothing was done in it; else as `run`."""
+    """Replays a workload and collects the facts. It has a seed. `BadValue` if nothing was done in it; else as `run`."""
     slowest = min(1_000_000, max(1000, w.ops // 1000 + 1)) if w.ops is not None else _SLOWEST_OF_A_DURATION
     w = w.with_(sample=1, attribution=True, slowest=slowest)
     alone = _on_one_thread(w)

@@ -19,17 +19,20 @@ from gomap.lab.plot import require_altair, run_chart
 __all__ = ["check_html", "write_html"]
 
 _STYLE = """
-:root { color-scheme: light dark; --ink: #1c1e21; --soft: #5b6470; --paper: #fff; --line: #d9dde2; --bar: #08519c; --most: #9ecae1; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e6e8ea; --soft: #a3abb5; --paper: #16181b; --line: #363b42; --bar: #6baed6;
-  --most: #2b5f8a; } }
+:root { color-scheme: light dark; --ink: #1c1e21; --soft: #5b6470; --paper: #fff; --line: #d9dde2; --bar: #08519c;
+  --most: #9ecae1; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e6e8ea; --soft: #a3abb5; --paper: #16181b; --line: #363b42;
+  --bar: #6baed6; --most: #2b5f8a; } }
 body { margin: 0 auto; max-width: 56rem; padding: 1rem; font: 16px/1.5 system-ui, sans-serif; color: var(--ink);
   background: var(--paper); }
-h1 { font-size: 1.5rem; margin: .5rem 0; } h2 { font-size: 1.2rem; margin: 2rem 0 .5rem; } h3 { font-size: 1.05rem; margin: 1.2rem 0 .2rem; }
+h1 { font-size: 1.5rem; margin: .5rem 0; } h2 { font-size: 1.2rem; margin: 2rem 0 .5rem; }
+h3 { font-size: 1.05rem; margin: 1.2rem 0 .2rem; }
 p { margin: .4rem 0; } .answer { font-size: 1.15rem; } .soft { color: var(--soft); font-size: .9rem; }
 .bar { height: .6rem; background: var(--line); border-radius: .3rem; overflow: hidden; }
 .bar i { display: block; height: 100%; background: var(--bar); } .bar i.most { background: var(--most); }
 .wide { overflow-x: auto; } table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
-th, td { padding: .3rem .6rem; border-bottom: 1px solid var(--line); text-align: right; vertical-align: top; white-space: nowrap; }
+th, td { padding: .3rem .6rem; border-bottom: 1px solid var(--line); text-align: right; vertical-align: top;
+  white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; } td.words { text-align: left; white-space: normal; min-width: 14rem; }
 td.none { color: var(--soft); } .chart { background: #fff; } a { color: inherit; }
 """
@@ -48,7 +51,7 @@ def write_html(e: Explanation, path: str | os.PathLike[str]) -> None:
         f"<title>gomap explain: {escape(e.source)}</title><style>{_STYLE}</style>"
     )
     page = page.replace("<html>", '<html lang="en">', 1).replace("<head>", f"<head>{head}", 1)
-    before, body, after = page.partition("<body>")
+    before, body, after = page.rpartition("<body>")  # the first ones are in the library's text
     chart = f'<h2>The run</h2><div class="wide chart">{after.replace("</body>", "</div></body>")}'
     Path(path).write_text(f"{before}{body}{''.join(_page(e))}{chart}", encoding="utf-8")
 
@@ -98,8 +101,8 @@ def _cures(e: Explanation) -> Iterable[str]:
         heads = "".join(f"<th>{escape(name)}</th>" for name in (e.tail_name or "longest", *METRIC_NAMES.values()))
         yield f'<h2>Cures, the best first</h2><div class="wide"><table><tr><th>cure</th>{heads}<th></th></tr>'
         yield from (_row(e, t) for t in e.trials)
-        yield f'</table></div><p class="soft">x: ratio to the original with its 95 % interval, {e.trials[0].repeats} runs of each in '
-        yield "turns. ~: no effect that can be told from noise.</p>"
+        yield f'</table></div><p class="soft">x: ratio to the original with its 95 % interval, {e.trials[0].repeats} runs of each '
+        yield "in turns. ~: no effect that can be told from noise.</p>"
     if e.skipped:
         lines = "".join(f"<li>{escape(name)}: {escape(why)}</li>" for name, why in e.skipped.items())
         yield f'<h2>Not tried</h2><ul class="soft">{lines}</ul>'

@@ -226,9 +226,9 @@ def _lock_claims(f: Facts, s: Spent) -> Parts:
 
 
 def _header(f: Facts) -> Evidence | None:
-    """Which designs have words of several threads on a line is told in csrc/map/hmap.h, csrc/sync/locked.c and lockfree.c. Behind
-    one lock the header's line moves with the lock's own, whose waits are told apart: nothing is left to share. And where threads
-    meet at a key, what they share is shared for good reason."""
+    """Which designs have words of several threads on a line is told in csrc/map/hmap.h, csrc/sync/locked.c and lockfree.c.
+    Behind one lock the header's line moves with the lock's own, whose waits are told apart: nothing is left to share. And where
+    threads meet at a key, what they share is shared for good reason."""
     if f.hottest >= _HOT or f.workload.layout != "go" or f.threads < 2 or f.variant not in ("plain", "sharded", "lockfree"):
         return None
     writes = f.done(WRITES)
@@ -296,8 +296,8 @@ PATHOLOGIES: dict[str, Pathology] = {
             name="sparse_range",
             title="Range over a sparse map",
             sentence=(
-                "An iteration walks all buckets, and most of them are empty: its time depends on how large the map was made, or "
-                "has once been, and not on its entries."
+                "An iteration walks all buckets, and most of them are empty: its time depends on how large the map was made, "
+                "or has once been, and not on its entries."
             ),
             detect=_sparse_range,
             claims=_sparse_claims,
@@ -309,8 +309,8 @@ PATHOLOGIES: dict[str, Pathology] = {
             name="stalled_growth",
             title="A growth that nobody finishes",
             sentence=(
-                "A growth has begun and the writes have stopped. Only writes move buckets, so every read goes on looking in two "
-                "arrays."
+                "A growth has begun and the writes have stopped. Only writes move buckets, so every read goes on looking in "
+                "two arrays."
             ),
             detect=_stalled,
             claims=_stalled_claims,
@@ -322,8 +322,8 @@ PATHOLOGIES: dict[str, Pathology] = {
             name="mass_deletion",
             title="Mass deletion",
             sentence=(
-                "Most entries were deleted and the map kept its array: what is left lies thinly over many cache lines, and what "
-                "is not there is looked for in chains that deletions left behind."
+                "Most entries were deleted and the map kept its array: what is left lies thinly over many cache lines, and "
+                "what is not there is looked for in chains that deletions left behind."
             ),
             detect=_deletion,
             claims=_deletion_claims,
@@ -335,8 +335,8 @@ PATHOLOGIES: dict[str, Pathology] = {
             name="syncmap_promotion",
             title="Promotion in sync.Map",
             sentence=(
-                "Reads that miss make the dirty map the new read map; the next store of a new key then copies all entries into a "
-                "new dirty map, while whoever needs its mutex waits."
+                "Reads that miss make the dirty map the new read map; the next store of a new key then copies all entries into "
+                "a new dirty map, while whoever needs its mutex waits."
             ),
             detect=_promotion,
             claims=_promotion_claims,
@@ -347,8 +347,8 @@ PATHOLOGIES: dict[str, Pathology] = {
             name="hot_key",
             title="A hot key",
             sentence=(
-                "One key gets so many of the operations that threads meet at it: more locks do not part them, for they would all "
-                "want the same one."
+                "One key gets so many of the operations that threads meet at it: more locks do not part them, for they would "
+                "all want the same one."
             ),
             detect=_hot_key,
             claims=_hot_claims,
