@@ -33,7 +33,7 @@ p { margin: .4rem 0; } .answer { font-size: 1.15rem; } .soft { color: var(--soft
 .wide { overflow-x: auto; } table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
 th, td { padding: .3rem .6rem; border-bottom: 1px solid var(--line); text-align: right; vertical-align: top;
   white-space: nowrap; }
-th:first-child, td:first-child { text-align: left; } td.words { text-align: left; white-space: normal; min-width: 14rem; }
+th:first-child, td:first-child { text-align: left; }
 td.none { color: var(--soft); } .chart { background: #fff; } a { color: inherit; }
 """
 
@@ -92,17 +92,18 @@ def _row(e: Explanation, t: Trial) -> str:
     cells = "".join(
         f'<td class="{"" if t.effects.get(metric) else "none"}">{escape(effect_words(t, metric))}</td>' for metric in METRICS
     )
-    words = f"{CURES[t.cure].title}: {verdict(e, t)}"
-    return f'<tr><td>{escape(t.cure)}</td>{cells}<td class="words">{escape(words)}</td></tr>'
+    return f"<tr><td>{escape(t.cure)}</td>{cells}</tr>"
 
 
 def _cures(e: Explanation) -> Iterable[str]:
     if e.trials:
         heads = "".join(f"<th>{escape(name)}</th>" for name in (e.tail_name or "longest", *METRIC_NAMES.values()))
-        yield f'<h2>Cures, the best first</h2><div class="wide"><table><tr><th>cure</th>{heads}<th></th></tr>'
+        yield f'<h2>Cures, the best first</h2><div class="wide"><table><tr><th>cure</th>{heads}</tr>'
         yield from (_row(e, t) for t in e.trials)
-        yield f'</table></div><p class="soft">x: ratio to the original with its 95 % interval, {e.trials[0].repeats} runs of each '
-        yield "in turns. ~: no effect that can be told from noise.</p>"
+        yield '</table></div><p class="soft">x: ratio to the original with its 95 % interval, '
+        yield f"{e.trials[0].repeats} runs of each in turns. ~: no effect that can be told from noise.</p><ul>"
+        yield from (f"<li><b>{t.cure}</b>: {escape(f'{CURES[t.cure].title}: {verdict(e, t)}')}</li>" for t in e.trials)
+        yield "</ul>"
     if e.skipped:
         lines = "".join(f"<li>{escape(name)}: {escape(why)}</li>" for name, why in e.skipped.items())
         yield f'<h2>Not tried</h2><ul class="soft">{lines}</ul>'

@@ -20,9 +20,12 @@ from gomap.explain.facts import Facts, gather, key_numbers
 from gomap.explain.text import explanation_text
 from gomap.kinds import StrKind
 from gomap.lab import Group, Hotspot, Latest, Ratio, Trace, TraceData, Workload
+from gomap.lab.machine import allowed_cpus
 from gomap.lab.traces import OPS
 
 RNG = np.random.default_rng(1)
+TWO = allowed_cpus()[:2] if len(allowed_cpus()) > 1 else None
+"""Threads that take turns are put on one CPU by the system, where they stop each other and do not wait: so each has its own."""
 
 
 def trace(*parts: tuple[str, Any]) -> Group:
@@ -57,18 +60,18 @@ def sparse_range() -> Workload:
 
 
 def lock_handoff() -> Workload:
-    """Somebody is inside for a millisecond nearly always: whoever comes waits, on one CPU or two."""
-    group = Group(threads=2, mix={"iterate": 50, "assign": 50}, scan=0)
-    return Workload(size=50_000, duration_s=0.3, oversubscribe=True, groups=(group,))
+    """Somebody is inside nearly always, for half a millisecond: whoever comes waits."""
+    group = Group(threads=2, mix={"iterate": 50, "assign": 50}, scan=0, cpus=TWO)
+    return Workload(variant="mutex", size=50_000, duration_s=0.3, oversubscribe=True, groups=(group,))
 
 
 def header_sharing() -> Workload:
-    group = Group(threads=2, mix={"get": 50, "assign_new": 25, "delete": 25})
+    group = Group(threads=2, mix={"get": 50, "assign_new": 25, "delete": 25}, cpus=TWO)
     return Workload(variant="lockfree", size=10_000, ops=400_000, oversubscribe=True, groups=(group,))
 
 
 def hot_key() -> Workload:
-    group = Group(threads=2, mix={"add": 100}, keys=Hotspot(0.0001, 0.95))
+    group = Group(threads=2, mix={"add": 100}, keys=Hotspot(0.0001, 0.95), cpus=TWO)
     return Workload(variant="sharded", size=10_000, ops=1_000_000, oversubscribe=True, groups=(group,))
 
 
