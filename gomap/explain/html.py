@@ -13,7 +13,17 @@ from pathlib import Path
 from gomap._console import nanoseconds
 from gomap.explain.cures import CURES
 from gomap.explain.explanation import METRICS, Explanation, Finding, Trial
-from gomap.explain.text import METRIC_NAMES, effect_words, evidence_words, percent, share_words, summary, tail_words, verdict
+from gomap.explain.text import (
+    METRIC_NAMES,
+    effect_words,
+    evidence_words,
+    floor_words,
+    percent,
+    share_words,
+    summary,
+    tail_words,
+    verdict,
+)
 from gomap.lab.plot import require_altair, run_chart
 
 __all__ = ["check_html", "write_html"]
@@ -101,7 +111,8 @@ def _cures(e: Explanation) -> Iterable[str]:
         yield f'<h2>Cures, the best first</h2><div class="wide"><table><tr><th>cure</th>{heads}</tr>'
         yield from (_row(e, t) for t in e.trials)
         yield '</table></div><p class="soft">x: ratio to the original with its 95 % interval, '
-        yield f"{e.trials[0].repeats} runs of each in turns. ~: no effect that can be told from noise.</p><ul>"
+        yield f"{e.trials[0].repeats} runs of each in turns. ~: no effect that can be told from noise. "
+        yield f"The original against itself: {escape(floor_words(e))}.</p><ul>"
         yield from (f"<li><b>{t.cure}</b>: {escape(f'{CURES[t.cure].title}: {verdict(e, t)}')}</li>" for t in e.trials)
         yield "</ul>"
     if e.skipped:

@@ -15,6 +15,7 @@ __all__ = [
     "effect_words",
     "evidence_words",
     "explanation_text",
+    "floor_words",
     "percent",
     "share_words",
     "summary",
@@ -165,8 +166,7 @@ def _trials(e: Explanation, width: int) -> Iterable[str]:
         columns = ["cure", tail, "throughput", "bytes an entry"]
         rows = [[t.cure, *(effect_words(t, metric) for metric in METRICS)] for t in e.trials]
         title = f"Cures, the best first: x ratio to the original (95 % interval), {e.trials[0].repeats} runs each"
-        floor = ", ".join(f"{name} {_interval(e.noise.ratios[m])}" for m, name in _floor_names(e).items())
-        note = _filled(f"~: {_NO_EFFECT}. The original against itself: {floor}.", width, "  ", "  ")
+        note = _filled(f"~: {_NO_EFFECT}. The original against itself: {floor_words(e)}.", width, "  ", "  ")
         yield f"{table(title, columns, rows)}\n{note}"
         yield "\n".join(_filled(f"{t.cure}: {CURES[t.cure].title}: {verdict(e, t)}", width, "  ", "    ") for t in e.trials)
     if e.skipped:
@@ -177,9 +177,12 @@ def _trials(e: Explanation, width: int) -> Iterable[str]:
         yield "\n".join(["Not tried", *lines])
 
 
-def _floor_names(e: Explanation) -> dict[str, str]:
+def floor_words(e: Explanation) -> str:
+    """The ratios of the original to itself."""
     names = {"tail": e.tail_name or "longest", **METRIC_NAMES}
-    return {metric: name for metric, name in names.items() if metric in e.noise.ratios}
+    return ", ".join(
+        f"{name} {_interval(e.noise.ratios[metric])}" for metric, name in names.items() if metric in e.noise.ratios
+    )
 
 
 def explanation_text(e: Explanation, width: int) -> str:

@@ -104,7 +104,8 @@ def _timeline_charts(alt: Any, r: Result) -> Any:
         .mark_area(interpolate="step-after", opacity=0.5, color="#6b7280")
         .encode(x=x, y=alt.Y("operations:Q", title=f"operations in {unit}"))
     )
-    top = (band + rule + latency).properties(width=820, height=260, title="Time line; green: the map grows")
+    layers = band + rule + latency if _growth_rows(r) else latency  # Vega warns of layers without a row
+    top = layers.properties(width=820, height=260, title="Time line; green: the map grows")
     return alt.vconcat(top, counts.properties(width=820, height=120)).resolve_scale(x="shared")
 
 
