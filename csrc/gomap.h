@@ -74,6 +74,44 @@ enum gm_event_kind {
     GM_EV_HASH_RESET = 6   /* n = the new hash0 */
 };
 
+/* What the knobs of map/knobs.c can be set to; 0 is Go's setting. */
+enum gm_overflow_limit { GM_OVERFLOW_GO = 0, GM_OVERFLOW_2_15 = 1, GM_OVERFLOW_OFF = 2 };
+enum gm_grow_test { GM_GROW_GO = 0, GM_GROW_ARTICLE = 1 };
+enum gm_delete_grows { GM_DELETE_CONTINUES = 0, GM_DELETE_STARTS = 1 };
+enum gm_delete { GM_DELETE_GO = 0, GM_DELETE_UNLINK = 1 };
+enum gm_check_writing { GM_CHECK_ON = 0, GM_CHECK_OFF = 1 };
+enum gm_entry { GM_ENTRY_PLAIN = 0, GM_ENTRY_CMPXCHG = 1, GM_ENTRY_XADD = 2 };
+enum gm_buckets_load { GM_LOAD_PLAIN = 0, GM_LOAD_ACQUIRE = 1, GM_LOAD_SEQ_CST = 2, GM_LOAD_RMW = 3 };
+enum gm_emptyrest { GM_EMPTYREST_STOP = 0, GM_EMPTYREST_WALK = 1 };
+enum gm_iter_flag_or { GM_ITER_OR_ONCE = 0, GM_ITER_OR_EVERY = 1, GM_ITER_OR_OFF = 2 };
+enum gm_paths_choice { GM_PATHS_FAST = 0, GM_PATHS_KNOBS = 1 };
+enum gm_bucket_stride { GM_STRIDE_NATURAL = 0, GM_STRIDE_192 = 1, GM_STRIDE_ALIGNED = 2 };
+
+/* Knobs of a classic map: settings that real Go does not offer. See map/knobs.c; gm_knobs_go gives Go's. */
+typedef struct gm_knobs {
+    uint32_t load_num, load_den; /* entries a bucket, at most, as a fraction: 13/2; load_num 0: no limit */
+    uint32_t overflow_limit;     /* enum gm_overflow_limit, and so on */
+    uint32_t grow_test;
+    uint32_t evacuate; /* old buckets that a write moves beside the one it needs: 1; UINT32_MAX: all */
+    uint32_t delete_grows;
+    uint32_t delete_mode; /* enum gm_delete */
+    uint32_t check_writing;
+    uint32_t entry;
+    uint32_t buckets_load;
+    uint32_t emptyrest;
+    uint32_t iter_flag_or;
+    uint32_t chain; /* 1; up to 16: keys are hashed into one bucket of so many */
+    uint32_t bucket_stride;
+    uint32_t paths; /* enum gm_paths_choice: the machine code that looks at knobs, though all may be Go's */
+} gm_knobs;
+
+/* What the knobs did, since the map was made. */
+typedef struct gm_knob_counts {
+    uint64_t unlinked;    /* overflow buckets taken out of their chains by deletes */
+    uint64_t stale_reads; /* readers that stood in one, or came to one, after that */
+    uint64_t entered;     /* gets that were counted (GM_ENTRY_XADD) */
+} gm_knob_counts;
+
 /* An allocator. zalloc returns zeroed memory aligned to 16 bytes, or NULL. */
 typedef struct gm_alloc {
     void *(*zalloc)(void *ctx, size_t size);
@@ -115,6 +153,7 @@ typedef struct gm_config {
     const gm_rng *rng;          /* NULL: the map's own generator */
     const gm_clock *clock;      /* NULL: CLOCK_MONOTONIC */
     int search;                 /* enum gm_search */
+    const gm_knobs *knobs;      /* NULL: Go's; others not with GM_SEARCH_SCALAR */
 } gm_config;
 
 typedef struct gm_header {
@@ -221,6 +260,9 @@ int gm_map_freeze(gm_map *m, int64_t at);
 /* Evacuates up to n more old buckets at the mark, frozen or not; GM_MISS when the map does not grow. */
 int gm_map_evacuate(gm_map *m, uint64_t n);
 int gm_cpu_has_aes(void);
+void gm_knobs_go(gm_knobs *out);                         /* Go's settings */
+void gm_map_knobs(gm_map *m, gm_knobs *out);             /* the map's */
+void gm_map_knob_counts(gm_map *m, gm_knob_counts *out); /* may overlap anything */
 
 /* For tests: an allocator that counts and can be told to fail or to stall, and a generator that plays back given numbers. */
 typedef struct gm_faulty gm_faulty;

@@ -20,6 +20,7 @@ import numpy.typing as npt
 from gomap import inspect as _inspect
 from gomap._core import ffi, lib
 from gomap.errors import (
+    ARGUMENT,
     CORRUPT,
     MISS,
     OK,
@@ -35,6 +36,7 @@ from gomap.errors import (
 )
 from gomap.iterator import EXHAUSTED, MapItems, MapIterator, MapValues
 from gomap.kinds import Batch, Kind, ObjectKind, Strings, StrKind, elem_kind, key_kind
+from gomap.knobs import KnobCounts, checked_knobs, core_knobs
 from gomap.objects import Objects
 
 __all__ = ["Event", "Header", "Map"]
@@ -140,13 +142,14 @@ class Map(MutableMapping[Any, Any]):
     seed: 0 to 2**64 - 1 fixes the hash seeds and every other random choice; None draws one. layout: "go" (the header's words
     on one cache line) or "padded" (what writes change on a line apart from what reads need); no answer depends on it.
     events: which structural events are kept, "none", "growth" (a few per doubling) or "all" (one per evacuated bucket too:
-    an insert costs up to a third more); event_capacity: how many of the newest.
+    an insert costs up to a third more); event_capacity: how many of the newest. knobs: settings that real Go does not have,
+    by name (`gomap.knobs.KNOBS`), such as {"load_limit": 8.0}; None: Go's.
 
     Unlike dict, keys are typed: asking for a key of another type is a `TypeError`, for an integer that does not fit an
     `OverflowError`. float64 keys are Go's: NaN is never found, every assignment to it adds an entry, and only `clear`
     removes them; +0 and -0 are one key.
 
-    Errors: `WrongType`, `OutOfRange`, `BadValue` (unknown kind or hasher, negative hint), `OutOfMemory` (absurd hint).
+    Errors: `WrongType`, `OutOfRange`, `BadValue` (unknown kind, hasher or knob, negative hint), `OutOfMemory` (absurd hint).
     """
 
     __slots__ = (
@@ -158,6 +161,7 @@ class Map(MutableMapping[Any, Any]):
         "_hasher",
         "_keep",
         "_key",
+        "_knobs",
         "_layout",
         "_load",
         "_objects",
@@ -176,6 +180,7 @@ class Map(MutableMapping[Any, Any]):
         layout: str = "go",
         events: str = "growth",
         event_capacity: int = 1024,
+        knobs: Mapping[str, Any] | None = None,
         _overrides: Mapping[str, Any] | None = None,
     ) -> None:
         self._key: Kind = key_kind(key)
@@ -190,6 +195,8 @@ class Map(MutableMapping[Any, Any]):
         self._pack, self._pack_elem = self._key.pack, self._elem.pack
         self._load, self._elem_type = self._elem.load, self._elem.ctype
         config.events, config.event_kinds = (0 if events == "none" else event_capacity), RECORDED[events]
+        self._knobs = checked_knobs(knobs)
+        config.knobs = kept_knobs = core_knobs(self._knobs)
         self._keep = dict(_overrides or {})  # an allocator or generator must outlive the map
         for name, value in self._keep.items():
             setattr(config, name, value)
@@ -197,7 +204,10 @@ class Map(MutableMapping[Any, Any]):
         status = lib.gm_map_new(config, handle)
         if status == -1:
             raise OutOfMemory(f"no memory for a map with hint {hint}")
+        if status == ARGUMENT and self._knobs.get("bucket_stride") == "192":
+            raise BadValue(f"knob bucket_stride: a bucket of {key} keys and {elem} elems is larger than 192 bytes")
         ensure(status)
+        del kept_knobs  # the map has a copy
         self._handle = ffi.gc(handle[0], lib.gm_map_free)
 
     @classmethod
@@ -517,9 +527,14 @@ class Map(MutableMapping[Any, Any]):
 
     __hash__ = None  # type: ignore[assignment]
 
+    def _alike(self, hint: int) -> Map:
+        """An empty map of the same kinds, hasher, layout and knobs."""
+        kinds = self._key.name, self._elem.name
+        return Map(*kinds, hint=hint, hasher=self._hasher, layout=self._layout, knobs=self._knobs)
+
     def copy(self) -> Map:
-        """A map of the same kinds, hasher and layout with the same entries (NaN entries too) and a seed of its own. O(n)."""
-        new = Map(self._key.name, self._elem.name, hint=len(self), hasher=self._hasher, layout=self._layout)
+        """A map of the same kinds, hasher, layout and knobs with the same entries (NaN too) and a seed of its own. O(n)."""
+        new = self._alike(len(self))
         new._fill(*self.to_arrays())
         return new
 
@@ -534,7 +549,7 @@ class Map(MutableMapping[Any, Any]):
         super().update(entries, **more)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        recipe = (type(self), self._key.name, self._elem.name, self._hasher, self._events, self._layout)
+        recipe = (type(self), self._key.name, self._elem.name, self._hasher, self._events, self._layout, self._knobs)
         return _rebuild, recipe, (*self.to_arrays(), getattr(self, "__dict__", None))
 
     def __setstate__(self, state: tuple[Array, Array, dict[str, Any] | None]) -> None:
@@ -561,8 +576,7 @@ class Map(MutableMapping[Any, Any]):
     def __ror__(self, other: object) -> Map:
         if not isinstance(other, Mapping):
             return NotImplemented
-        hint = len(self) + len(other)
-        new = Map(self._key.name, self._elem.name, hint=hint, hasher=self._hasher, layout=self._layout)
+        new = self._alike(len(self) + len(other))
         new.update(other)
         new.update(self)
         return new
@@ -598,6 +612,18 @@ class Map(MutableMapping[Any, Any]):
             h.nold,
             h.bytes,
         )
+
+    @property
+    def knobs(self) -> dict[str, Any]:
+        """The knobs that were given when the map was made; those that are not there are Go's."""
+        return dict(self._knobs)
+
+    @property
+    def knob_counts(self) -> KnobCounts:
+        """What the knobs did since the map was made. O(1), may overlap anything."""
+        c = ffi.new("gm_knob_counts *")
+        lib.gm_map_knob_counts(self._handle, c)
+        return KnobCounts(int(c.unlinked), int(c.stale_reads), int(c.entered))
 
     def chain(self, i: int, old: bool = False) -> list[_inspect.Bucket]:
         """Bucket i of the current (or old) array and its overflow buckets, as `Bucket(tophash, keys, elems, preallocated)`.
@@ -694,8 +720,16 @@ def _copied(keep: Any) -> Any:
     return Strings(keep.offsets.copy(), keep.data.copy()) if isinstance(keep, Strings) else keep.copy()
 
 
-def _rebuild(cls: type[Map], key: str, elem: str, hasher: str, events: tuple[str, int], layout: str = "go") -> Map:
-    """Unpickles a Map: the same kinds, hasher, layout and (in its state) entries, with a seed of its own."""
+def _rebuild(
+    cls: type[Map],
+    key: str,
+    elem: str,
+    hasher: str,
+    events: tuple[str, int],
+    layout: str = "go",
+    knobs: Mapping[str, Any] | None = None,
+) -> Map:
+    """Unpickles a Map: the same kinds, hasher, layout, knobs and (in its state) entries, with a seed of its own."""
     m = cls.__new__(cls)
-    Map.__init__(m, key, elem, hasher=hasher, layout=layout, events=events[0], event_capacity=events[1])
+    Map.__init__(m, key, elem, hasher=hasher, layout=layout, events=events[0], event_capacity=events[1], knobs=knobs)
     return m

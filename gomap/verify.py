@@ -21,6 +21,7 @@ from typing import Any
 
 from gomap._core import ffi, lib
 from gomap.errors import OK, GomapError, ensure
+from gomap.knobs import checked_knobs, core_knobs
 
 __all__ = [
     "COUNTED",
@@ -164,14 +165,14 @@ class _Type:
 class VectorMap:
     """A map of the core with a recorded map's key schedule, seed and random numbers."""
 
-    def __init__(self, head: Json, hasher: str, search: int = lib.GM_SEARCH_VECTOR) -> None:
+    def __init__(self, head: Json, hasher: str, search: int = lib.GM_SEARCH_VECTOR, paths: str = "fast") -> None:
         self.key, self.elem = _Type(head["key"]), _Type(head["elem"])
         self.script = ffi.gc(lib.gm_script_new(), lib.gm_script_free)
         schedule = bytes.fromhex(head.get("aeskeysched") or "00" * 128)
         hashkey = [int(x, 16) for x in head.get("hashkey", ["0"] * 4)]
         if len(schedule) != 128 or len(hashkey) != 4:  # the core reads as many without looking
             raise ValueError("aeskeysched must have 128 bytes and hashkey 4 numbers")
-        keep = {
+        keep: dict[str, Any] = {
             "sched": ffi.new("uint8_t[]", schedule),
             "hashkey": ffi.new("uint64_t[]", hashkey),
             "hash0": ffi.new("uint32_t *", head["hash0"]),
@@ -183,6 +184,7 @@ class VectorMap:
         config.hasher, config.search = _HASHERS[hasher], search
         config.aeskeysched, config.hashkey, config.hash0 = keep["sched"], keep["hashkey"], keep["hash0"]
         config.rng = lib.gm_script_rng(self.script)
+        config.knobs = keep["knobs"] = core_knobs(checked_knobs({"paths": paths}))
         handle = ffi.new("gm_map **")
         ensure(lib.gm_map_new(config, handle))
         self.map = ffi.gc(handle[0], lib.gm_map_free)
@@ -337,9 +339,9 @@ class Replay:
     break the format. `tally` counts what was compared.
     """
 
-    def __init__(self, source: str, head: Json, hasher: str, search: int = lib.GM_SEARCH_VECTOR) -> None:
+    def __init__(self, source: str, head: Json, hasher: str, search: int = lib.GM_SEARCH_VECTOR, paths: str = "fast") -> None:
         self.source, self.line = source, 1
-        self.m = VectorMap(head, hasher, search)
+        self.m = VectorMap(head, hasher, search, paths)
         self.iterators: dict[int, VectorIterator] = {}
         self.growths: list[Json] = []
         self.resets: list[list[int]] = []
@@ -645,23 +647,26 @@ def _check_makemap(path: str, first: Json, lines: Iterator[Json], hasher: str) -
     return tally
 
 
-def verify_file(path: str | os.PathLike[str], hasher: str | None = None, search: int = lib.GM_SEARCH_VECTOR) -> Counter[str]:
+def verify_file(
+    path: str | os.PathLike[str], hasher: str | None = None, search: int = lib.GM_SEARCH_VECTOR, paths: str = "fast"
+) -> Counter[str]:
     """Replays one vector file and returns what was compared (files, ops, digests, states, iterators, growths, ...).
 
     `hasher` overrides the file's own choice of implementation ("aes" or "memhash"), to run AES vectors on "aes-portable";
-    `search` is how the model's gets look at a bucket (enum gm_search).
+    `search` is how the model's gets look at a bucket (enum gm_search); `paths` which machine code it runs, "fast" or "knobs"
+    (gomap.knobs; the other knobs are at Go's settings: with none of them at another one is a map Go's).
     Raises `Mismatch` at the first difference, `VectorError` if the file cannot be read or understood. O(operations).
     """
     name = os.fspath(path)
     lines = _Lines(name)
     try:
-        return _verify_lines(name, lines, hasher, search)
+        return _verify_lines(name, lines, hasher, search, paths)
     except UNREADABLE as e:
         reason = e.strerror if isinstance(e, OSError) and e.strerror else str(e) if isinstance(e, ValueError) else repr(e)
         raise VectorError(f"{name}, line {lines.number}: {reason}") from e
 
 
-def _verify_lines(name: str, lines: _Lines, hasher: str | None, search: int) -> Counter[str]:
+def _verify_lines(name: str, lines: _Lines, hasher: str | None, search: int, paths: str) -> Counter[str]:
     head = next(lines, None)
     if head is None:
         raise ValueError("the file is empty")
@@ -672,7 +677,7 @@ def _verify_lines(name: str, lines: _Lines, hasher: str | None, search: int) -> 
     if "hint" in head and "type" not in head:
         return _check_makemap(name, head, lines, hasher)
     if head.get("type") == "header":
-        return Replay(name, head, hasher, search).run(lines)
+        return Replay(name, head, hasher, search, paths).run(lines)
     raise ValueError("not a vector file: its first line is neither a header nor a makemap line")
 
 

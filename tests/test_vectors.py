@@ -43,6 +43,11 @@ def test_gets_that_look_at_one_cell_after_the_other(path: Path) -> None:
     verify_file(path, search=lib.GM_SEARCH_SCALAR)
 
 
+@pytest.mark.parametrize("path", AES, ids=lambda p: p.name.removesuffix(".jsonl.gz"))
+def test_the_paths_with_knobs_at_gos_settings(path: Path) -> None:
+    verify_file(path, paths="knobs")
+
+
 def rewrite(source: Path, target: Path, change: Callable[[list[Any]], None]) -> Path:
     """A vector file with its JSON lines changed."""
     with gzip.open(source, "rt") as f:

@@ -20,6 +20,7 @@
 
 #define gm_load_rlx(p) atomic_load_explicit(p, memory_order_relaxed)
 #define gm_load_acq(p) atomic_load_explicit(p, memory_order_acquire)
+#define gm_load_seq_cst(p) atomic_load_explicit(p, memory_order_seq_cst)
 #define gm_store_rlx(p, v) atomic_store_explicit(p, v, memory_order_relaxed)
 #define gm_store_rel(p, v) atomic_store_explicit(p, v, memory_order_release)
 #define gm_or_rlx(p, v) atomic_fetch_or_explicit(p, v, memory_order_relaxed)

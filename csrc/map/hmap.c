@@ -196,7 +196,7 @@ void gm_settle_emptyRest(gm_map *m, bmap *first, bmap *b, unsigned i)
 int gm_hashGrow(gm_map *m)
 {
     uint8_t B = gm_load_rlx(&m->h.B), flags = gm_load_rlx(&m->h.flags), bigger = 1;
-    if (!overLoadFactor(gm_load_rlx(&m->h.count) + 1, B)) {
+    if (!gm_grows_bigger(m)) {
         bigger = 0;
         flags |= sameSizeGrow;
     }
@@ -220,19 +220,30 @@ int gm_hashGrow(gm_map *m)
     return GM_OK;
 }
 
-/* The growth work of one write: the old bucket it lands in, then the next one in line unless the mark is held (W6). */
-int gm_growWork(gm_map *m, uint64_t bucket)
+/* The growth work of one write: the old bucket it lands in, then `more` in line unless the mark is held (W6). */
+static inline int grow_work(gm_map *m, uint64_t bucket, uint32_t more)
 {
     gm_span span = gm_span_enter(GM_CAUSE_EVACUATION);
     int status = m->path->evacuate(m, bucket & (noldbuckets(m) - 1));
-    if (status == GM_OK && growing(m)) {
+    for (; more > 0 && status == GM_OK && growing(m); more--) {
         uint64_t next = gm_load_rlx(&m->h.nevacuate);
         gm_span_switch(span, GM_CAUSE_SECOND_EVACUATION);
-        if (next < m->extra.freeze_at)
-            status = m->path->evacuate(m, next);
+        if (next >= m->extra.freeze_at)
+            break;
+        status = m->path->evacuate(m, next);
     }
     gm_span_leave(span);
     return status;
+}
+
+int gm_growWork(gm_map *m, uint64_t bucket)
+{
+    return grow_work(m, bucket, 1);
+}
+
+int gm_growWork_knobs(gm_map *m, uint64_t bucket)
+{
+    return grow_work(m, bucket, m->knobs.evacuate);
 }
 
 static void end_growth(gm_map *m)
@@ -338,6 +349,14 @@ void gm_clear(gm_map *m)
     gm_collect_garbage(m, UINT32_MAX);
 }
 
+/* From a bucket's address to the next one's. */
+static uint32_t stride_of(uint32_t bucketsize, uint32_t knob)
+{
+    if (knob == GM_STRIDE_192 && bucketsize <= 192)
+        return 192;
+    return knob == GM_STRIDE_ALIGNED ? (bucketsize + gm_line_bytes - 1) / gm_line_bytes * gm_line_bytes : bucketsize;
+}
+
 static bool set_type(maptype *t, const gm_config *c)
 {
     const size_t most = 1u << 24;
@@ -371,7 +390,10 @@ static bool set_type(maptype *t, const gm_config *c)
  * there to be timed as a whole: it charges nothing. */
 void gm_map_probe(gm_map *m, bool on)
 {
-    m->path = m->scalar ? gm_scalar_paths[m->t.path] : gm_paths[on][m->t.path][m->hk.hasher == GM_HASH_AES];
+    if (!gm_knobs_are_go(&m->knobs))
+        m->path = gm_knob_paths[m->t.path];
+    else
+        m->path = m->scalar ? gm_scalar_paths[m->t.path] : gm_paths[on][m->t.path][m->hk.hasher == GM_HASH_AES];
 }
 
 static void set_hash(gm_map *m, const gm_config *c)
@@ -397,8 +419,8 @@ static void set_hash(gm_map *m, const gm_config *c)
 static int presize(gm_map *m, uint64_t hint)
 {
     uint8_t B = 0;
-    while (B < 60 && overLoadFactor(hint, B))
-        B++;
+    while (B < 60 && (m->knobs.load_num ? gm_over_load(m, hint, B) : overLoadFactor(hint, B)))
+        B++; /* without a limit: what Go would make */
     gm_store_rlx(&m->h.B, B);
     if (B == 0)
         return GM_OK;
@@ -427,21 +449,31 @@ static gm_map *place_map(const gm_alloc *alloc, bool padded)
     size_t skip = -(uintptr_t)memory % gm_line_bytes + gm_line_bytes - (padded ? mapReadersAt : mapHeaderAt);
     gm_map *m = (gm_map *)(void *)(memory + skip);
     m->memory = memory;
-    m->alloc = *alloc;
+    m->alloc = m->outer = *alloc;
     return m;
 }
 
 int gm_map_new(const gm_config *c, gm_map **out)
 {
     maptype t = {0};
+    gm_knobs knobs;
     *out = NULL;
-    if (!set_type(&t, c) || c->hasher < GM_HASH_AES || c->hasher > GM_HASH_MEM)
+    gm_knobs_go(&knobs);
+    if (c->knobs)
+        knobs = *c->knobs;
+    if (!set_type(&t, c) || c->hasher < GM_HASH_AES || c->hasher > GM_HASH_MEM || !gm_knobs_allowed(&knobs, &t))
         return GM_E_ARGUMENT;
+    if (c->search == GM_SEARCH_SCALAR && !gm_knobs_are_go(&knobs))
+        return GM_E_ARGUMENT;
+    t.bucketsize = stride_of(t.bucketsize, knobs.bucket_stride);
     gm_alloc alloc = c->alloc ? *c->alloc : gm_alloc_default();
     gm_map *m = place_map(&alloc, c->padded);
     if (!m)
         return GM_E_NOMEM;
     m->t = t;
+    m->knobs = knobs;
+    if (knobs.bucket_stride == GM_STRIDE_ALIGNED)
+        gm_align_buckets(m);
     m->h.extra = &m->extra;
     m->extra.freeze_at = m->extra.freeze_next = UINT64_MAX;
     m->clock = c->clock ? *c->clock : (gm_clock){default_now_ns, NULL};
@@ -476,5 +508,6 @@ void gm_map_free(gm_map *m)
     free_list(m, &m->extra.garbage);
     free_list(m, &m->extra.spare);
     gm_ring_free(&m->events);
-    m->alloc.release(m->alloc.ctx, m->memory, mapBlock);
+    gm_alloc outer = m->outer;
+    outer.release(outer.ctx, m->memory, mapBlock);
 }

@@ -80,6 +80,17 @@ enum { emptyRest = 0, emptyOne = 1, evacuatedX = 2, evacuatedY = 3, evacuatedEmp
 
 enum { iterator = 1, oldIterator = 2, hashWriting = 4, sameSizeGrow = 8 };
 
+/* Go's settings of the knobs that are not 0 (knobs.c), and of those that the paths ask for by KNOB. */
+enum { go_load_num = 13, go_load_den = 2, go_evacuate = 1, go_chain = 1 };
+enum {
+    go_delete_grows = GM_DELETE_CONTINUES,
+    go_delete_mode = GM_DELETE_GO,
+    go_check_writing = GM_CHECK_ON,
+    go_entry = GM_ENTRY_PLAIN,
+    go_buckets_load = GM_LOAD_PLAIN,
+    go_emptyrest = GM_EMPTYREST_STOP,
+};
+
 enum { pathSlow = 0, pathFast32 = 1, pathFast64 = 2, pathFastStr = 3 };
 
 typedef struct bmap bmap; /* raw bytes, see the drawing */
@@ -167,12 +178,17 @@ struct gm_map {
     gm_alloc alloc;
     gm_rng rng;
     gm_clock clock;
+    gm_knobs knobs;
     uint32_t event_kinds; /* bit k: kind k is wanted */
     void *memory;         /* the block that the map lies in, mapBlock bytes */
     char apart[gm_line_bytes];
     mapextra extra; /* what only writers and the first reader of a NaN touch; Go's lies in a block of its own */
     gm_ring events;
     gm_counter_rng own_rng;
+    gm_alloc outer; /* the allocator that it was made with: `alloc`, but for aligned buckets */
+    struct {
+        _Atomic uint64_t unlinked, stale_reads, entered;
+    } counts;              /* gm_knob_counts */
     _Atomic uint32_t refs; /* the handle and each iterator */
 };
 
@@ -203,6 +219,7 @@ void gm_leave_read(gm_map *m);
 /* hmap.c */
 int gm_hashGrow(gm_map *m);
 int gm_growWork(gm_map *m, uint64_t bucket);
+int gm_growWork_knobs(gm_map *m, uint64_t bucket);
 void gm_advanceEvacuationMark(gm_map *m, uint64_t newbit);
 bmap *gm_newoverflow(gm_map *m, bmap *b);
 int gm_ensure_overflow(gm_map *m, uint64_t n);
@@ -217,6 +234,17 @@ void gm_collect(gm_map *m, void *keys, int64_t *offsets, void *elems, uint64_t n
 void gm_event_push(gm_map *m, int kind, uint64_t n, uint64_t took_ns, uint8_t from_B, uint8_t to_B);
 extern const gm_path *const gm_paths[2][4][2]; /* [with spans][path][compiled for AES-NI], paths.c */
 extern const gm_path *const gm_scalar_paths[4];
+extern const gm_path *const gm_knob_paths[4];
+
+/* knobs.c */
+bool gm_knobs_allowed(const gm_knobs *k, const maptype *t);
+bool gm_knobs_are_go(const gm_knobs *k);
+bool gm_over_load(const gm_map *m, uint64_t count, uint8_t B);
+bool gm_growth_due(const gm_map *m);
+bool gm_grows_bigger(const gm_map *m);
+void gm_align_buckets(gm_map *m);
+void gm_unlink_if_empty(gm_map *m, bmap *first, bmap *b);
+void gm_count_stale(const gm_map *m);
 
 /* memory.c */
 void *gm_mem_new(gm_map *m, size_t size);
@@ -297,6 +325,21 @@ static inline uint8_t tophash(uint64_t hash)
     return top < minTopHash ? (uint8_t)(top + minTopHash) : top;
 }
 
+static inline uint8_t reversed8(uint8_t b)
+{
+    b = (uint8_t)(b >> 4 | b << 4);
+    b = (uint8_t)((b & 0xCC) >> 2 | (b & 0x33) << 2);
+    return (uint8_t)((b & 0xAA) >> 1 | (b & 0x55) << 1);
+}
+
+/* A hash that leads to every chain-th bucket only; see SKEW in knobs.c. */
+static inline uint64_t gm_skewed(uint64_t hash, uint32_t chain)
+{
+    uint32_t patterns = (256 + chain / 2) / chain;
+    uint8_t folded = (uint8_t)(reversed8((uint8_t)hash) * patterns >> 8);
+    return (hash & ~UINT64_C(0xFF)) | reversed8(folded);
+}
+
 static inline bool evacuated(bmap *b)
 {
     uint8_t top = tophashAt(b, 0);
@@ -337,6 +380,10 @@ static inline unsigned matchEmpty(uint64_t tops)
     return matchZero(tops & UINT64_C(0xFEFEFEFEFEFEFEFE));
 }
 #endif
+
+/* An overflow bucket that a delete has unlinked (knobs.c): what no bucket of a chain ever shows, since H4 forbids it. To a
+ * reader that stands in it, or an iterator, all its cells are free. */
+#define unlinkedTops UINT64_C(0x0100010001000100)
 
 static inline bool overLoadFactor(uint64_t count, uint8_t B)
 {

@@ -197,10 +197,18 @@ static int leave_iter(gm_iter *it, int status)
     return status;
 }
 
+/* GM_ITER_OR_EVERY: a step sets the flags once more, set or not. */
+static void or_again(gm_map *m)
+{
+    gm_or_rlx(&m->h.flags, iterator | oldIterator);
+}
+
 int gm_iter_next(gm_iter *it, void *key, void *elem)
 {
     if (!enter_iter(it))
         return GM_E_ITERATE;
+    if (gm_unlikely(it->m->knobs.iter_flag_or == GM_ITER_OR_EVERY) && it->live && it->open)
+        or_again(it->m);
     return leave_iter(it, it->live && it->open ? mapiternext(it->m, &it->it, key, elem) : GM_END);
 }
 
@@ -211,7 +219,7 @@ static void mapiterinit(gm_map *m, hiter *it, uint64_t start, uint8_t offset)
     it->startBucket = it->bucket = start & bucketMask(it->B);
     it->offset = offset & (bucketCnt - 1);
     uint8_t both = iterator | oldIterator;
-    if ((gm_load_rlx(&m->h.flags) & both) != both)
+    if (m->knobs.iter_flag_or != GM_ITER_OR_OFF && (gm_load_rlx(&m->h.flags) & both) != both)
         gm_or_rlx(&m->h.flags, both);
 }
 
@@ -249,11 +257,30 @@ static int range_into(gm_map *m, uint64_t limit, gm_visit visit, void *ctx, unsi
     return status < 0 ? status : GM_OK;
 }
 
+/* What a range calls with every entry under GM_ITER_OR_EVERY, so that other ranges need not ask at every step. */
+typedef struct or_visit {
+    gm_map *m;
+    gm_visit visit;
+    void *ctx;
+} or_visit;
+
+static bool visit_and_or(void *ctx, const void *key, size_t len, const void *elem)
+{
+    const or_visit *v = ctx;
+    or_again(v->m);
+    return !v->visit || v->visit(v->ctx, key, len, elem);
+}
+
 int gm_range(gm_map *m, uint64_t limit, gm_visit visit, void *ctx)
 {
     _Alignas(16) unsigned char small[2 * smallRange];
+    or_visit every = {m, visit, ctx};
     if (gm_load_rlx(&m->h.count) == 0 || limit == 0)
         return GM_OK;
+    if (m->knobs.iter_flag_or == GM_ITER_OR_EVERY) {
+        visit = visit_and_or;
+        ctx = &every;
+    }
     if (m->t.key_size <= smallRange && m->t.elem_size <= smallRange)
         return range_into(m, limit, visit, ctx, small, small + smallRange);
     size_t room = ((size_t)m->t.key_size + 31) / 16 * 16, size = room + m->t.elem_size + 16;

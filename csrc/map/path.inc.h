@@ -8,6 +8,7 @@
  *   PATH_FN      `static` with the target attribute        PATH_HASH    the family's hash function
  *   PATH_PROBED  1: charges its time to causes (base/probe.h); 0: knows nothing of it
  *   PATH_SCALAR  1: reads look at one cell after the other, as Go's do; 0: at the eight tophash bytes at once
+ *   PATH_KNOBS   1: does what the map's knobs say (knobs.c); 0: what Go's settings say, which are constants then
  *
  * ALGORITHM. A key's hash has two uses: its low B bits choose the bucket, its top byte (tophash) stands in the bucket so
  * that most cells are ruled out eight at a time, with one vector compare and no branch per cell.
@@ -28,6 +29,15 @@
  *       and misses it, says so. NaN is hashed (drawn) exactly once at each use.
  *   G5  The search stops at emptyRest: behind it there is nothing (H4 in check.c).
  */
+
+#if PATH_KNOBS
+/* The key's hash; skewed (knobs.c) where the knob says so. */
+PATH_FN inline uint64_t P(hash)(gm_map *m, K(t) k, uint32_t seed)
+{
+    uint64_t hash = K(hash_any)(m, k, seed);
+    return KNOB(chain) == 1 ? hash : gm_skewed(hash, KNOB(chain));
+}
+#endif
 
 /* The time spent beyond a chain's first bucket is the overflow walk: entered at the second, left once at the end. */
 PATH_FN inline bmap *P(next_bucket)(const gm_map *m, bmap *b, gm_span *walk)
@@ -67,7 +77,11 @@ PATH_FN inline bmap *P(search_chain)(const gm_map *m, bmap *b, K(t) k, uint8_t t
                 return b;
             }
         }
-        if (matchTop(tops, emptyRest))
+        if (PATH_KNOBS && gm_unlikely(tops == unlinkedTops)) { /* goes on to the chain that this bucket was in */
+            gm_count_stale(m);
+            continue;
+        }
+        if (KNOB(emptyrest) == GM_EMPTYREST_STOP && matchTop(tops, emptyRest))
             return NULL;
     }
     return NULL;
@@ -83,6 +97,17 @@ PATH_FN inline bmap *P(search)(const gm_map *m, bmap *b, K(t) k, uint8_t top, un
     return b;
 }
 
+/* The array, as a reader gets hold of it. Each pairs with hashGrow's and gm_first_bucket's release. */
+PATH_FN inline bmap *P(load_buckets)(gm_map *m)
+{
+    if (KNOB(buckets_load) == GM_LOAD_SEQ_CST)
+        return gm_load_seq_cst(&m->h.buckets);
+    bmap *buckets = gm_load_acq(&m->h.buckets);
+    if (KNOB(buckets_load) == GM_LOAD_RMW)
+        gm_cas_acq(&m->h.buckets, &buckets, buckets); /* finds what is there now, whether it succeeds or not */
+    return buckets;
+}
+
 /* mapaccess: where k is, or NULL. The order of the loads is O2's. */
 PATH_FN inline bmap *P(find)(gm_map *m, K(t) k, unsigned *cell)
 {
@@ -91,7 +116,7 @@ PATH_FN inline bmap *P(find)(gm_map *m, K(t) k, unsigned *cell)
     uint64_t hash = PATH_HASH(m, k, gm_load_rlx(&m->h.hash0));
     uint64_t mask = bucketMask(gm_load_acq(&m->h.B)); /* pairs with hashGrow's release of B */
     uint8_t flags = gm_load_acq(&m->h.flags);
-    bmap *buckets = gm_load_acq(&m->h.buckets); /* pairs with hashGrow's and gm_first_bucket's release */
+    bmap *buckets = P(load_buckets)(m);
     if (gm_unlikely(!buckets))
         return NULL;
     bmap *b = bucketAt(m, buckets, hash & mask);
@@ -104,10 +129,22 @@ PATH_FN inline bmap *P(find)(gm_map *m, K(t) k, unsigned *cell)
     return P(search)(m, b, k, tophash(hash), cell);
 }
 
+/* The locked instruction that the article sees at the beginning of a get; it orders nothing. */
+PATH_FN inline void P(enter)(gm_map *m)
+{
+    uint32_t hash0 = gm_load_rlx(&m->h.hash0);
+    if (KNOB(entry) == GM_ENTRY_CMPXCHG)
+        gm_cas_rlx(&m->h.hash0, &hash0, hash0); /* a word of the header's line, which it leaves as it is */
+    else if (KNOB(entry) == GM_ENTRY_XADD)
+        gm_add_rlx(&m->counts.entered, 1);
+}
+
 PATH_FN inline int P(get_key)(gm_map *m, K(t) k, void *elem)
 {
     unsigned cell;
-    if (gm_unlikely(gm_load_rlx(&m->h.flags) & hashWriting))
+    if (PATH_KNOBS)
+        P(enter)(m);
+    if (KNOB(check_writing) == GM_CHECK_ON && gm_unlikely(gm_load_rlx(&m->h.flags) & hashWriting))
         return GM_E_READ_WRITE;
     bmap *b = P(find)(m, k, &cell);
     if (!b)
@@ -190,15 +227,29 @@ PATH_FN inline int P(insert)(gm_map *m, K(t) k, uint8_t top, P(place) at, const 
     return GM_OK;
 }
 
+/* Whether the insert of a new key is to start a growth first, if none runs (G1). */
+PATH_FN inline bool P(growth_due)(const gm_map *m, uint8_t B)
+{
+    if (PATH_KNOBS)
+        return gm_growth_due(m);
+    return overLoadFactor(gm_load_rlx(&m->h.count) + 1, B) || tooManyOverflowBuckets(gm_load_rlx(&m->h.noverflow), B);
+}
+
+PATH_FN inline int P(grow_work)(gm_map *m, uint64_t bucket)
+{
+    return PATH_KNOBS ? gm_growWork_knobs(m, bucket) : gm_growWork(m, bucket);
+}
+
 /* The part of mapassign between setting and clearing hashWriting. */
 PATH_FN inline int P(put)(gm_map *m, K(t) k, uint64_t hash, const void *elem, size_t elem_len, uint64_t *old_ref)
 {
     if (gm_unlikely(!gm_load_rlx(&m->h.buckets)) && gm_first_bucket(m) != GM_OK)
         return GM_E_NOMEM;
+    bool grown = false;
     for (;;) {
         uint8_t B = gm_load_rlx(&m->h.B);
         uint64_t bucket = hash & bucketMask(B);
-        if (gm_unlikely(growing(m)) && gm_growWork(m, bucket) != GM_OK)
+        if (gm_unlikely(growing(m)) && P(grow_work)(m, bucket) != GM_OK)
             return GM_E_NOMEM;
         bmap *first = bucketAt(m, gm_load_rlx(&m->h.buckets), bucket);
         P(place) at = P(search_place)(m, first, k, tophash(hash));
@@ -206,11 +257,11 @@ PATH_FN inline int P(put)(gm_map *m, K(t) k, uint64_t hash, const void *elem, si
             K(rewrite)(m, keySlot(m, at.hit, at.hit_cell), k);
             return gm_elem_overwrite(m, elemSlot(m, at.hit, at.hit_cell), elem, elem_len, old_ref);
         }
-        if (growing(m) ||
-            !(overLoadFactor(gm_load_rlx(&m->h.count) + 1, B) || tooManyOverflowBuckets(gm_load_rlx(&m->h.noverflow), B)))
+        if (growing(m) || !P(growth_due)(m, B) || (PATH_KNOBS && grown)) /* K4 in knobs.c */
             return P(insert)(m, k, tophash(hash), at, elem, elem_len);
         if (gm_hashGrow(m) != GM_OK)
             return GM_E_NOMEM;
+        grown = true;
     }
 }
 
@@ -241,11 +292,22 @@ PATH_FN inline int P(assign_key)(gm_map *m, K(t) k, const void *elem, size_t ele
 
 /* ------------------------------------------------------------------ delete */
 
+/* A delete that is going to find its key makes the test of an insert (GM_DELETE_STARTS); Go's never does. */
+PATH_FN int P(grow_before_delete)(gm_map *m, K(t) k)
+{
+    unsigned cell;
+    if (growing(m) || !gm_growth_due(m) || !K(reflexive)(m, k) || !P(find)(m, k, &cell))
+        return GM_OK;
+    return gm_hashGrow(m);
+}
+
 /* The part of mapdelete between setting and clearing hashWriting. */
 PATH_FN inline int P(remove)(gm_map *m, K(t) k, uint64_t hash, void *old_elem)
 {
+    if (KNOB(delete_grows) == GM_DELETE_STARTS && P(grow_before_delete)(m, k) != GM_OK)
+        return GM_E_NOMEM;
     uint64_t bucket = hash & bucketMask(gm_load_rlx(&m->h.B));
-    if (gm_unlikely(growing(m)) && gm_growWork(m, bucket) != GM_OK)
+    if (gm_unlikely(growing(m)) && P(grow_work)(m, bucket) != GM_OK)
         return GM_E_NOMEM;
     unsigned cell;
     bmap *first = bucketAt(m, gm_load_rlx(&m->h.buckets), bucket);
@@ -256,6 +318,8 @@ PATH_FN inline int P(remove)(gm_map *m, K(t) k, uint64_t hash, void *old_elem)
     gm_elem_wipe(m, elemSlot(m, b, cell), old_elem);
     setTophash(b, cell, emptyOne);
     gm_settle_emptyRest(m, first, b, cell);
+    if (KNOB(delete_mode) == GM_DELETE_UNLINK && b != first)
+        gm_unlink_if_empty(m, first, b);
     uint64_t count = gm_load_rlx(&m->h.count) - 1;
     gm_store_rlx(&m->h.count, count);
     if (gm_unlikely(count == 0))

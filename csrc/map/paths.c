@@ -8,7 +8,8 @@
  *
  * and each of the seven once without and once with spans (base/probe.h): off is then not a test that fails, but another
  * piece of machine code. The four for any hasher are there a third time with Go's way of reading (GM_SEARCH_SCALAR): in Go,
- * too, the hash is a call. paths.inc.h makes the forms of one kind.
+ * too, the hash is a call. And a fourth time with the map's knobs (knobs.c), which are constants in all others.
+ * paths.inc.h makes the forms of one kind.
  *
  * One indirect call per operation, or per batch, chooses the form; inside there is none: the key compare and, on the
  * AES-NI forms, the hash are inlined.
@@ -23,30 +24,46 @@
 #define K_(a, b) a##_##b
 #define K__(a, b) K_(a, b)
 #define K(name) K__(PATH_KEYS, name)
+#define KNOB(name) (PATH_KNOBS ? m->knobs.name : (uint32_t)go_##name)
 
 #define PATH_PROBED 0
 #define PATH_SCALAR 0
+#define PATH_KNOBS 0
 #define PATH_PLAIN_SUFFIX
 #define PATH_NI_SUFFIX _ni
 #include "map/paths.inc.h"
 #undef PATH_PROBED
 #undef PATH_SCALAR
+#undef PATH_KNOBS
 #undef PATH_PLAIN_SUFFIX
 #undef PATH_NI_SUFFIX
 
 #define PATH_PROBED 1
 #define PATH_SCALAR 0
+#define PATH_KNOBS 0
 #define PATH_PLAIN_SUFFIX _probed
 #define PATH_NI_SUFFIX _ni_probed
 #include "map/paths.inc.h"
 #undef PATH_PROBED
 #undef PATH_SCALAR
+#undef PATH_KNOBS
 #undef PATH_PLAIN_SUFFIX
 #undef PATH_NI_SUFFIX
 
 #define PATH_PROBED 0
 #define PATH_SCALAR 1
+#define PATH_KNOBS 0
 #define PATH_PLAIN_SUFFIX _scalar
+#include "map/paths.inc.h"
+#undef PATH_PROBED
+#undef PATH_SCALAR
+#undef PATH_KNOBS
+#undef PATH_PLAIN_SUFFIX
+
+#define PATH_PROBED 1
+#define PATH_SCALAR 0
+#define PATH_KNOBS 1
+#define PATH_PLAIN_SUFFIX _knobs
 #include "map/paths.inc.h"
 
 #if GM_HAVE_NI
@@ -69,4 +86,11 @@ const gm_path *const gm_scalar_paths[4] = {
     [pathFast32] = &fast32_scalar_table,
     [pathFast64] = &fast64_scalar_table,
     [pathFastStr] = &faststr_scalar_table,
+};
+
+const gm_path *const gm_knob_paths[4] = {
+    [pathSlow] = &slow_knobs_table,
+    [pathFast32] = &fast32_knobs_table,
+    [pathFast64] = &fast64_knobs_table,
+    [pathFastStr] = &faststr_knobs_table,
 };

@@ -1,9 +1,13 @@
-/* paths.inc.h: the forms of path.inc.h, with spans or without (PATH_PROBED), with vector or
- * scalar search (PATH_SCALAR; only those for any hasher). Included by paths.c, three times. */
+/* paths.inc.h: the forms of path.inc.h, with spans or without (PATH_PROBED), with vector or scalar search (PATH_SCALAR), with
+ * knobs or with Go's settings (PATH_KNOBS); of scalar and knobs only those for any hasher. Included by paths.c, four times. */
 
 /* The forms for any hasher. */
 #define PATH_FN static
+#if PATH_KNOBS
+#define PATH_HASH P(hash)
+#else
 #define PATH_HASH K(hash_any)
+#endif
 #define PATH_SUFFIX PATH_PLAIN_SUFFIX
 
 #define PATH_NAME slow
@@ -34,7 +38,7 @@
 #undef PATH_HASH
 #undef PATH_SUFFIX
 
-#if GM_HAVE_NI && !PATH_SCALAR
+#if GM_HAVE_NI && !PATH_SCALAR && !PATH_KNOBS
 /* The forms compiled for AES-NI. */
 #define PATH_FN GM_TARGET_AES static
 #define PATH_HASH K(hash_ni)

@@ -30,6 +30,9 @@ def add_load(p: _Options) -> None:
     p.add_argument("--hint", type=int, default=0, metavar="N", help="presize the map for N entries (0)")
     p.add_argument("--hasher", default="aes", help="aes, aes-portable or memhash (aes)")
     p.add_argument("--layout", default="go", help="the map's hot words: go (as Go packs them) or padded (apart) (go)")
+    p.add_argument(
+        "--knob", action="append", default=[], metavar="NAME=VALUE", help="a setting that Go does not have, e.g. load_limit=8"
+    )
     p.add_argument("--seed", type=int, metavar="N", help="fixes every random choice")
 
 
@@ -139,11 +142,14 @@ def _load(args: argparse.Namespace) -> dict[str, Any]:
 
 def settings(args: argparse.Namespace) -> dict[str, Any]:
     """Fields of the workload that `add_load` has options for."""
+    from gomap.knobs import parse_knobs
+
     return {
         "seed": args.seed,
         "hint": args.hint,
         "hasher": args.hasher,
         "layout": args.layout,
+        "knobs": parse_knobs(args.knob),
         "sample": args.sample,
         "attribution": args.attribution,
         "oversubscribe": args.oversubscribe,
@@ -275,7 +281,7 @@ def _compare(args: argparse.Namespace) -> int:
 
 def _replay(args: argparse.Namespace) -> int:
     check_outputs(args)
-    as_usual = args.threads is None and args.rate is None and args.variant == "plain" and args.layout == "go"
+    as_usual = args.threads is None and args.rate is None and args.variant == "plain" and args.layout == "go" and not args.knob
     if as_usual and not (args.hgrm or args.hlog or args.plot):
         return _replay_alone(args)
     from gomap.lab.workload import Workload

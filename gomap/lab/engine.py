@@ -16,6 +16,7 @@ import numpy as np
 from gomap._core import ffi, lib
 from gomap.errors import ARGUMENT, NOMEM, PIN, THREAD, BadValue, ConcurrentMisuse, GomapError, OutOfMemory, misuse_sentences
 from gomap.kinds import Strings
+from gomap.knobs import core_knobs
 from gomap.lab.histogram import Histogram
 from gomap.lab.interrupt import ctrl_c_calls
 from gomap.lab.keystreams import KeyStream
@@ -150,8 +151,8 @@ def _make_map(w: Workload, seed: int, overrides: dict[str, Any] | None) -> Any:
     options["layout"] = w.layout
     cls = variant(w.variant).cls
     if cls is Map:
-        return Map(**options, event_capacity=_EVENTS, _overrides=overrides)
-    events = {"events": _EVENTS, "event_kinds": RECORDED["growth"]}
+        return Map(**options, event_capacity=_EVENTS, knobs=w.knobs, _overrides=overrides)
+    events = {"events": _EVENTS, "event_kinds": RECORDED["growth"], "knobs": core_knobs(w.knobs or {})}
     return cls(**options, _overrides=events | (overrides or {}))
 
 
@@ -294,7 +295,7 @@ def _state(m: Any) -> dict[str, Any]:
     """A classic map's header; of several, sums and the largest B; and the counters that the design keeps."""
     headers = [part.header for part in _parts(m)]
     if isinstance(m, Map):
-        return headers[0]._asdict()
+        return headers[0]._asdict() | (m.knob_counts._asdict() if m.knobs else {})
     stats = m.stats()
     waits = {name: getattr(stats, name)._asdict() | {"counts": list(getattr(stats, name).counts)} for name in _WAITS}
     whole = headers[0]._asdict() if len(headers) == 1 else {}

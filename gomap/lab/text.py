@@ -69,6 +69,8 @@ def _headline(r: Result) -> str:
             f"  locks: {h['locks']:,} by writers, {h['contended']:,} times somebody had to wait, "
             f"{nanoseconds(h['wait_ns'])} in all, {nanoseconds(h['longest_wait_ns'])} at most; {h['handoffs']:,} handed over"
         )
+    if r.workload.get("knobs"):
+        lines.append("  knobs: " + ", ".join(f"{name} {value}" for name, value in r.workload["knobs"].items()))
     if "go_version" in h:
         lines.append(_runtime(h))
     return "\n".join([*lines, "  " + ", ".join(done)])

@@ -13,6 +13,7 @@ from typing import Any
 
 from gomap._core import lib
 from gomap.errors import BadValue, OutOfRange
+from gomap.knobs import checked_knobs
 from gomap.lab import keystreams
 from gomap.lab.keystreams import LARGEST, KeyStream, Uniform
 from gomap.lab.machine import allowed_cpus
@@ -41,6 +42,7 @@ trace; replace and incr come from traces, but may stand in a mix."""
 
 MIX_KINDS = tuple(kind for kind in OPERATIONS if kind != "fill")
 KEY_KINDS = ("int64", "int32", "uint32", "float64", "str", "bytesN")
+KNOB_VARIANTS = ("plain", "mutex", "rwmutex", "sharded")
 _NEEDS_KEYS = {"get", "get_miss", "assign", "load_or_store", "replace", "incr", "add"}
 
 
@@ -220,7 +222,8 @@ class Workload:
     threads together, or duration_s; with traces and neither, each trace once. warmup: operations (with ops) or seconds (with
     duration_s) before measuring begins. seed: fixes every random choice; None: drawn. key: "int64", "int32", "uint32",
     "float64", "str" (16 bytes), "bytesN" (N from 3 to 128); None: the traces', or "int64". hint, hasher, layout: as for
-    `Map`.
+    `Map`. knobs: settings of the classic map that real Go does not have, as for `Map`; for the variants plain, mutex, rwmutex
+    and sharded.
     sample: every how manieth operation is timed; 0: none, so that throughput is undisturbed. attribution: charge the time of
     timed operations to causes. slow_us: an operation that takes longer is looked at for preemption and page faults.
     slowest: how many of the slowest are kept. oversubscribe: allow more threads than CPUs.
@@ -240,6 +243,7 @@ class Workload:
     hint: int = 0
     hasher: str = "aes"
     layout: str = "go"
+    knobs: Mapping[str, Any] | None = None
     sample: int = 1
     attribution: bool = True
     slow_us: float = 1.0
@@ -267,9 +271,16 @@ class Workload:
             raise BadValue(f"unknown hasher {self.hasher!r}, allowed: {', '.join(HASHERS)}")
         if self.layout not in LAYOUTS:
             raise BadValue(f"unknown layout {self.layout!r}, allowed: {', '.join(LAYOUTS)}")
+        self._check_knobs()
         self._check_length()
         self._check_keys()
         self._check_threads()
+
+    def _check_knobs(self) -> None:
+        knobs = checked_knobs(self.knobs)
+        if knobs and self.variant not in KNOB_VARIANTS:
+            raise BadValue(f"{self.variant} has no knobs, these have: {', '.join(KNOB_VARIANTS)}")
+        object.__setattr__(self, "knobs", MappingProxyType(knobs) if knobs else None)
 
     def _check_length(self) -> None:
         if self.ops is None and self.duration_s is None and all(g.mix is None for g in self.groups):
@@ -322,6 +333,7 @@ class Workload:
 
     def to_dict(self) -> dict[str, Any]:
         own = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "groups"}
+        own["knobs"] = None if self.knobs is None else dict(self.knobs)
         return {**own, "groups": [g.to_dict() for g in self.groups]}
 
     def to_json(self) -> str:

@@ -150,6 +150,8 @@ def run_go(
 def _check(w: Workload) -> None:
     if not offered(w.variant):
         raise BadValue(f"real Go has no {w.variant} map, it offers: {', '.join(_OFFERED)}")
+    if w.knobs:
+        raise BadValue(f"real Go has no knobs: {', '.join(w.knobs)}")
     if w.key not in _KEYS:
         raise BadValue(f"{w.key} keys are not offered in real Go, these are: {', '.join(_KEYS)}")
 
