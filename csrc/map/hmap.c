@@ -220,30 +220,19 @@ int gm_hashGrow(gm_map *m)
     return GM_OK;
 }
 
-/* The growth work of one write: the old bucket it lands in, then `more` in line unless the mark is held (W6). */
-static inline int grow_work(gm_map *m, uint64_t bucket, uint32_t more)
+/* The growth work of one write: the old bucket it lands in, then the next one in line unless the mark is held (W6). */
+int gm_growWork(gm_map *m, uint64_t bucket)
 {
     gm_span span = gm_span_enter(GM_CAUSE_EVACUATION);
     int status = m->path->evacuate(m, bucket & (noldbuckets(m) - 1));
-    for (; more > 0 && status == GM_OK && growing(m); more--) {
+    if (status == GM_OK && growing(m)) {
         uint64_t next = gm_load_rlx(&m->h.nevacuate);
         gm_span_switch(span, GM_CAUSE_SECOND_EVACUATION);
-        if (next >= m->extra.freeze_at)
-            break;
-        status = m->path->evacuate(m, next);
+        if (next < m->extra.freeze_at)
+            status = m->path->evacuate(m, next);
     }
     gm_span_leave(span);
     return status;
-}
-
-int gm_growWork(gm_map *m, uint64_t bucket)
-{
-    return grow_work(m, bucket, 1);
-}
-
-int gm_growWork_knobs(gm_map *m, uint64_t bucket)
-{
-    return grow_work(m, bucket, m->knobs.evacuate);
 }
 
 static void end_growth(gm_map *m)
@@ -354,7 +343,7 @@ static uint32_t stride_of(uint32_t bucketsize, uint32_t knob)
 {
     if (knob == GM_STRIDE_192 && bucketsize <= 192)
         return 192;
-    return knob == GM_STRIDE_ALIGNED ? (bucketsize + gm_line_bytes - 1) / gm_line_bytes * gm_line_bytes : bucketsize;
+    return knob == GM_STRIDE_ALIGNED ? (bucketsize + alignedStride - 1) / alignedStride * alignedStride : bucketsize;
 }
 
 static bool set_type(maptype *t, const gm_config *c)

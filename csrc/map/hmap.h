@@ -81,6 +81,7 @@ enum { emptyRest = 0, emptyOne = 1, evacuatedX = 2, evacuatedY = 3, evacuatedEmp
 enum { iterator = 1, oldIterator = 2, hashWriting = 4, sameSizeGrow = 8 };
 
 /* Go's settings of the knobs that are not 0 (knobs.c), and of those that the paths ask for by KNOB. */
+enum { alignedStride = 64 }; /* of GM_STRIDE_ALIGNED: a cache line of the CPUs that the claims are about */
 enum { go_load_num = 13, go_load_den = 2, go_evacuate = 1, go_chain = 1 };
 enum {
     go_delete_grows = GM_DELETE_CONTINUES,

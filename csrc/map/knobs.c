@@ -44,7 +44,7 @@
  * 2^B can be divided): a used bucket gets `chain` times as many entries. The top byte stays, so tophashes are spread as ever.
  *
  * ALIGNED BUCKETS. The allocator is wrapped: it asks for a little more and places every block so that what follows its header
- * begins a cache line. That is all: no path knows of it.
+ * begins a line of 64 bytes. That is all: no path knows of it.
  *
  * `plain` and `acquire` are one: what Go loads plainly is acquired here (O2), and on x86-64 that is the same instruction.
  *
@@ -136,6 +136,22 @@ bool gm_grows_bigger(const gm_map *m)
     return gm_over_load(m, gm_load_rlx(&m->h.count) + 1, gm_load_rlx(&m->h.B));
 }
 
+/* gm_growWork with as many old buckets beside the needed one as the knob says. */
+int gm_growWork_knobs(gm_map *m, uint64_t bucket)
+{
+    gm_span span = gm_span_enter(GM_CAUSE_EVACUATION);
+    int status = m->path->evacuate(m, bucket & (noldbuckets(m) - 1));
+    gm_span_switch(span, GM_CAUSE_SECOND_EVACUATION);
+    for (uint32_t more = m->knobs.evacuate; more > 0 && status == GM_OK && growing(m); more--) {
+        uint64_t next = gm_load_rlx(&m->h.nevacuate);
+        if (next >= m->extra.freeze_at)
+            break;
+        status = m->path->evacuate(m, next);
+    }
+    gm_span_leave(span);
+    return status;
+}
+
 /* ------------------------------------------------------------------ unlinking */
 
 /* Takes back what incrnoverflow counted, with the same chance. */
@@ -177,7 +193,7 @@ void gm_count_stale(const gm_map *m)
 /* ------------------------------------------------------------------ aligned buckets */
 
 /* The end of the first whole line that leaves room for a pointer and a block's header before it. */
-enum { alignedRoom = gm_line_bytes + sizeof(void *) };
+enum { alignedRoom = alignedStride + sizeof(void *) };
 
 static void *aligned_zalloc(void *ctx, size_t size)
 {
@@ -186,7 +202,7 @@ static void *aligned_zalloc(void *ctx, size_t size)
     if (!given)
         return NULL;
     uintptr_t content = (uintptr_t)given + sizeof(void *) + sizeof(gm_block);
-    unsigned char *p = given + sizeof(void *) + -content % gm_line_bytes;
+    unsigned char *p = given + sizeof(void *) + -content % alignedStride;
     memcpy(p - sizeof given, &given, sizeof given);
     return p;
 }

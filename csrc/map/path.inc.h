@@ -227,13 +227,14 @@ PATH_FN inline int P(insert)(gm_map *m, K(t) k, uint8_t top, P(place) at, const 
     return GM_OK;
 }
 
-/* Whether the insert of a new key is to start a growth first, if none runs (G1). */
-PATH_FN inline bool P(growth_due)(const gm_map *m, uint8_t B)
-{
-    if (PATH_KNOBS)
-        return gm_growth_due(m);
-    return overLoadFactor(gm_load_rlx(&m->h.count) + 1, B) || tooManyOverflowBuckets(gm_load_rlx(&m->h.noverflow), B);
-}
+#if PATH_KNOBS
+/* Whether the insert of a new key is to start a growth first, if none runs (G1). One an operation: K4 in knobs.c. */
+#define GROWTH_DUE(m, B, grown) (!(grown) && gm_growth_due(m))
+#else
+#define GROWTH_DUE(m, B, grown)                                                                                                \
+    ((void)(grown),                                                                                                            \
+     overLoadFactor(gm_load_rlx(&(m)->h.count) + 1, B) || tooManyOverflowBuckets(gm_load_rlx(&(m)->h.noverflow), B))
+#endif
 
 PATH_FN inline int P(grow_work)(gm_map *m, uint64_t bucket)
 {
@@ -257,7 +258,7 @@ PATH_FN inline int P(put)(gm_map *m, K(t) k, uint64_t hash, const void *elem, si
             K(rewrite)(m, keySlot(m, at.hit, at.hit_cell), k);
             return gm_elem_overwrite(m, elemSlot(m, at.hit, at.hit_cell), elem, elem_len, old_ref);
         }
-        if (growing(m) || !P(growth_due)(m, B) || (PATH_KNOBS && grown)) /* K4 in knobs.c */
+        if (growing(m) || !GROWTH_DUE(m, B, grown))
             return P(insert)(m, k, tophash(hash), at, elem, elem_len);
         if (gm_hashGrow(m) != GM_OK)
             return GM_E_NOMEM;

@@ -8,8 +8,8 @@
  *
  * and each of the seven once without and once with spans (base/probe.h): off is then not a test that fails, but another
  * piece of machine code. The four for any hasher are there a third time with Go's way of reading (GM_SEARCH_SCALAR): in Go,
- * too, the hash is a call. And a fourth time with the map's knobs (knobs.c), which are constants in all others.
- * paths.inc.h makes the forms of one kind.
+ * too, the hash is a call. paths.inc.h makes the forms of one kind. A
+ * fourth time, with the map's knobs, stands in paths_knobs.c.
  *
  * One indirect call per operation, or per batch, chooses the form; inside there is none: the key compare and, on the
  * AES-NI forms, the hash are inlined.
@@ -17,14 +17,6 @@
 #include "map/elems.h"
 #include "map/hmap.h"
 #include "map/keys.h"
-
-#define JOIN_(a, b, c) a##b##_##c
-#define JOIN(a, b, c) JOIN_(a, b, c)
-#define P(name) JOIN(PATH_NAME, PATH_SUFFIX, name)
-#define K_(a, b) a##_##b
-#define K__(a, b) K_(a, b)
-#define K(name) K__(PATH_KEYS, name)
-#define KNOB(name) (PATH_KNOBS ? m->knobs.name : (uint32_t)go_##name)
 
 #define PATH_PROBED 0
 #define PATH_SCALAR 0
@@ -55,16 +47,6 @@
 #define PATH_KNOBS 0
 #define PATH_PLAIN_SUFFIX _scalar
 #include "map/paths.inc.h"
-#undef PATH_PROBED
-#undef PATH_SCALAR
-#undef PATH_KNOBS
-#undef PATH_PLAIN_SUFFIX
-
-#define PATH_PROBED 1
-#define PATH_SCALAR 0
-#define PATH_KNOBS 1
-#define PATH_PLAIN_SUFFIX _knobs
-#include "map/paths.inc.h"
 
 #if GM_HAVE_NI
 #define NI(name, suffix) &name##_ni##suffix##_table
@@ -86,11 +68,4 @@ const gm_path *const gm_scalar_paths[4] = {
     [pathFast32] = &fast32_scalar_table,
     [pathFast64] = &fast64_scalar_table,
     [pathFastStr] = &faststr_scalar_table,
-};
-
-const gm_path *const gm_knob_paths[4] = {
-    [pathSlow] = &slow_knobs_table,
-    [pathFast32] = &fast32_knobs_table,
-    [pathFast64] = &fast64_knobs_table,
-    [pathFastStr] = &faststr_knobs_table,
 };

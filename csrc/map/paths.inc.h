@@ -1,5 +1,17 @@
 /* paths.inc.h: the forms of path.inc.h, with spans or without (PATH_PROBED), with vector or scalar search (PATH_SCALAR), with
- * knobs or with Go's settings (PATH_KNOBS); of scalar and knobs only those for any hasher. Included by paths.c, four times. */
+ * knobs or with Go's settings (PATH_KNOBS); of scalar and knobs only those for any hasher. Included by paths.c three times and
+ * by paths_knobs.c.
+ */
+
+#ifndef KNOB
+#define JOIN_(a, b, c) a##b##_##c
+#define JOIN(a, b, c) JOIN_(a, b, c)
+#define P(name) JOIN(PATH_NAME, PATH_SUFFIX, name)
+#define K_(a, b) a##_##b
+#define K__(a, b) K_(a, b)
+#define K(name) K__(PATH_KEYS, name)
+#define KNOB(name) (PATH_KNOBS ? m->knobs.name : (uint32_t)go_##name)
+#endif
 
 /* The forms for any hasher. */
 #define PATH_FN static

@@ -8,6 +8,9 @@
  *                was emptied or used again between the reading of the key and of the elem): races, as in Go, and counted
  *   forbidden    a report of the sanitizer, a crash, a map that fails its check afterwards
  *
+ * Once more with knobs (map/knobs.c) that touch what readers and the writer share: among them deletes that unlink buckets
+ * under the readers, who count those they meet.
+ *
  * usage: race ROUNDS. Prints the counts for each kind of map; exits 1 at a forbidden outcome.
  */
 #include "map/hmap.h"
@@ -99,9 +102,27 @@ static int write_round(shared *s, uint32_t round)
     return bad;
 }
 
-static int race(const kind *k, uint32_t rounds)
+/* All keys in long chains, that deletes shorten, no check of the writer's flag, and the locked instructions of gets. */
+static gm_knobs racing_knobs(uint32_t entry)
+{
+    gm_knobs k;
+    gm_knobs_go(&k);
+    k.delete_mode = GM_DELETE_UNLINK;
+    k.delete_grows = GM_DELETE_STARTS;
+    k.check_writing = GM_CHECK_OFF;
+    k.buckets_load = entry == GM_ENTRY_XADD ? GM_LOAD_RMW : GM_LOAD_SEQ_CST;
+    k.emptyrest = GM_EMPTYREST_WALK;
+    k.entry = entry;
+    k.chain = 8;
+    k.load_num = 0;
+    return k;
+}
+
+static int race(const kind *k, uint32_t rounds, const gm_knobs *knobs)
 {
     gm_config c = {.key_kind = k->key_kind, .key_size = k->key_size, .elem_size = k->elem_size, .seed = 7, .events = 64};
+    c.knobs = knobs;
+    c.hint = knobs ? KEYS / 2 : 0;
     shared s = {.k = k};
     pthread_t t[READERS];
     if (gm_map_new(&c, &s.m) != GM_OK)
@@ -118,8 +139,11 @@ static int race(const kind *k, uint32_t rounds)
         pthread_join(t[i], NULL);
     gm_broken at;
     bad |= gm_map_check(s.m, &at) != GM_OK;
-    printf("%-12s hits %llu misses %llu refused %llu other elem %llu%s\n", k->name, (unsigned long long)s.hits,
-           (unsigned long long)s.misses, (unsigned long long)s.refused, (unsigned long long)s.other, bad ? " BROKEN" : "");
+    gm_knob_counts n;
+    gm_map_knob_counts(s.m, &n);
+    printf("%-12s hits %llu misses %llu refused %llu other elem %llu unlinked %llu stale %llu%s\n", k->name,
+           (unsigned long long)s.hits, (unsigned long long)s.misses, (unsigned long long)s.refused, (unsigned long long)s.other,
+           (unsigned long long)n.unlinked, (unsigned long long)n.stale_reads, bad ? " BROKEN" : "");
     gm_map_free(s.m);
     return bad;
 }
@@ -134,6 +158,11 @@ int main(int argc, char **argv)
     uint32_t rounds = argc > 1 ? (uint32_t)strtoul(argv[1], NULL, 10) : 8;
     int bad = 0;
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
-        bad |= race(&kinds[i], rounds);
+        bad |= race(&kinds[i], rounds, NULL);
+    for (uint32_t entry = GM_ENTRY_CMPXCHG; entry <= GM_ENTRY_XADD; entry++) {
+        gm_knobs knobs = racing_knobs(entry);
+        for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i += 2)
+            bad |= race(&kinds[i], rounds, &knobs);
+    }
     return bad;
 }

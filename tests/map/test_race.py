@@ -11,12 +11,15 @@ from sanitized import ROOT, SANITIZERS, build, run
 SOURCES = sorted((ROOT / "csrc" / "map").glob("*.c")) + [
     ROOT / "csrc" / "base" / f"{name}.c" for name in ("alloc", "clock", "probe", "ring", "rng", "thread", "ticks")
 ]
-KINDS = 8
+KINDS, WITH_KNOBS = 8, 8
 
 
 @pytest.mark.parametrize("sanitizer", SANITIZERS)
 def test_racing_readers_are_observable_never_undefined(sanitizer: str, tmp_path: Path) -> None:
     out = run(build(ROOT / "tests" / "map" / "race.c", SOURCES, sanitizer, tmp_path), ["12"], sanitizer)
     counts = re.findall(r"hits (\d+) misses (\d+) refused (\d+)", out)
-    assert len(counts) == KINDS
+    assert len(counts) == KINDS + WITH_KNOBS
     assert all(int(hits) > 0 for hits, _, _ in counts), "the readers never met the writer's keys"
+    unlinked = [int(n) for n in re.findall(r"unlinked (\d+)", out)]
+    assert not any(unlinked[:KINDS])
+    assert all(unlinked[KINDS:])
