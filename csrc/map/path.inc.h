@@ -232,8 +232,7 @@ PATH_FN inline int P(insert)(gm_map *m, K(t) k, uint8_t top, P(place) at, const 
 #define GROWTH_DUE(m, B, grown) (!(grown) && gm_growth_due(m))
 #else
 #define GROWTH_DUE(m, B, grown)                                                                                                \
-    ((void)(grown),                                                                                                            \
-     overLoadFactor(gm_load_rlx(&(m)->h.count) + 1, B) || tooManyOverflowBuckets(gm_load_rlx(&(m)->h.noverflow), B))
+    (overLoadFactor(gm_load_rlx(&(m)->h.count) + 1, B) || tooManyOverflowBuckets(gm_load_rlx(&(m)->h.noverflow), B))
 #endif
 
 PATH_FN inline int P(grow_work)(gm_map *m, uint64_t bucket)
@@ -246,7 +245,7 @@ PATH_FN inline int P(put)(gm_map *m, K(t) k, uint64_t hash, const void *elem, si
 {
     if (gm_unlikely(!gm_load_rlx(&m->h.buckets)) && gm_first_bucket(m) != GM_OK)
         return GM_E_NOMEM;
-    bool grown = false;
+    bool grown __attribute__((unused)) = false; /* asked for with knobs only */
     for (;;) {
         uint8_t B = gm_load_rlx(&m->h.B);
         uint64_t bucket = hash & bucketMask(B);

@@ -8,8 +8,8 @@
  *
  * and each of the seven once without and once with spans (base/probe.h): off is then not a test that fails, but another
  * piece of machine code. The four for any hasher are there a third time with Go's way of reading (GM_SEARCH_SCALAR): in Go,
- * too, the hash is a call. paths.inc.h makes the forms of one kind. A
- * fourth time, with the map's knobs, stands in paths_knobs.c.
+ * too, the hash is a call. paths.inc.h makes the forms of one kind.
+ * Those with the map's knobs stand in paths_knobs.c.
  *
  * One indirect call per operation, or per batch, chooses the form; inside there is none: the key compare and, on the
  * AES-NI forms, the hash are inlined.

@@ -216,6 +216,13 @@ def test_a_skewed_hash_fills_every_so_manieth_bucket(chain: int) -> None:
     assert len(tops) > 240
 
 
+def test_a_skewed_hash_spreads_over_small_maps_too() -> None:
+    m = Map(seed=1, hint=100, knobs={"hash": "skewed", "chain": 4, "overflow_limit": "off"})
+    m.assign_many(range(100), range(100))
+    filled = [i for i in range(16) if any(k is not None for k in m.chain(i)[0].keys)]
+    assert (m.header.B, len(filled)) == (4, 4)
+
+
 @pytest.mark.parametrize(
     ("stride", "size", "aligned"), [("natural", 144, False), ("192", 192, False), ("aligned 64", 192, True)]
 )
