@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import shutil
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from gomap.claims.registry import Entry
     from gomap.claims.runner import Progress, Results
 
-__all__ = ["add_claims"]
+__all__ = ["add_claims", "counted_verdicts", "progress_line"]
 
 _INTERRUPTED = 130
 
@@ -76,7 +77,7 @@ def _run(args: argparse.Namespace) -> int:
     if args.resume and not args.json:
         raise BadValue("--resume needs the file to go on with: --json FILE")
     chosen = _chosen(args.ids)
-    with _progress_line() as line:
+    with progress_line() as line:
 
         def finished(both: ClaimResult) -> None:
             line.clear()
@@ -94,16 +95,18 @@ def _run(args: argparse.Namespace) -> int:
     return _INTERRUPTED if results.interrupted else 0
 
 
+def counted_verdicts(results: Results) -> str:
+    """How many claims have which verdict in the model: "2 confirmed, 1 refuted"."""
+    counts = Counter(c.model.verdict for c in results.claims)
+    return ", ".join(f"{n} {verdict}" for verdict, n in sorted(counts.items())) or "none"
+
+
 def _summary(results: Results, path: str | None) -> str:
-    counts: dict[str, int] = {}
-    for c in results.claims:
-        counts[c.model.verdict] = counts.get(c.model.verdict, 0) + 1
-    told = ", ".join(f"{n} {verdict}" for verdict, n in sorted(counts.items())) or "none"
     noise = results.noise
     floor = f"; the same setting twice: {noise['low']:.3g} to {noise['high']:.3g}" if noise else ""
     kept = f" Kept in {path}." if path else ""
     ended = "Interrupted: this is what was finished. " if results.interrupted else ""
-    return f"{ended}Claims in the model: {told}{floor}.{kept}"
+    return f"{ended}Claims in the model: {counted_verdicts(results)}{floor}.{kept}"
 
 
 # ------------------------------------------------------------------ progress
@@ -130,7 +133,8 @@ def _left(seconds: float) -> str:
 
 
 @contextmanager
-def _progress_line() -> Iterator[_Line]:
+def progress_line() -> Iterator[_Line]:
+    """Where a run of claims is, on one line of the terminal; gone when it ends."""
     line = _Line()
     try:
         yield line

@@ -15,9 +15,11 @@ import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from gomap._files import replace_file
 from gomap.claims.claim import UNDECIDED, Claim, order_of
 from gomap.claims.context import SCALES, Context, Scale
 from gomap.claims.registry import Entry, Experiment
@@ -52,13 +54,14 @@ class ClaimResult:
 @dataclass
 class Results:
     """What `results.json` holds. noise: the same setting twice on this machine (ratio, low, high of throughput). interrupted:
-    ended before its last claim."""
+    ended before its last claim. begun: when, in UTC, as ISO 8601 to the second; a resume keeps the first. Empty: not known."""
 
     scale: str
     machine: dict[str, Any]
     noise: dict[str, Any]
     claims: list[ClaimResult] = field(default_factory=list)
     interrupted: bool = False
+    begun: str = ""
 
     def get(self, claim_id: str) -> ClaimResult | None:
         return next((c for c in self.claims if c.id == claim_id), None)
@@ -67,7 +70,7 @@ class Results:
         """As JSON, with its `version`."""
         claims = [c.to_dict() for c in self.claims]
         d = {"version": VERSION, "scale": self.scale, "machine": self.machine, "noise": self.noise}
-        return json.dumps({**d, "interrupted": self.interrupted, "claims": claims}, indent=1)
+        return json.dumps({**d, "begun": self.begun, "interrupted": self.interrupted, "claims": claims}, indent=1)
 
     @classmethod
     def from_json(cls, text: str) -> Results:
@@ -77,7 +80,8 @@ class Results:
             if d["version"] != VERSION:
                 raise BadValue(f"results of version {d['version']}; this gomap reads {VERSION}")
             claims = [ClaimResult.from_dict(c) for c in d["claims"]]
-            return cls(str(d["scale"]), dict(d["machine"]), dict(d["noise"]), claims, bool(d["interrupted"]))
+            begun = str(d.get("begun", ""))
+            return cls(str(d["scale"]), dict(d["machine"]), dict(d["noise"]), claims, bool(d["interrupted"]), begun)
         except (KeyError, TypeError, AttributeError, json.JSONDecodeError) as e:
             raise BadValue(f"not results of claims: {e!r}") from None
 
@@ -91,16 +95,7 @@ class Results:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Writes the file whole or not at all (R1)."""
-        to = Path(path)
-        part = to.with_name(f".{to.name}.{os.getpid()}.part")
-        try:
-            with open(part, "w", encoding="utf-8") as out:
-                out.write(self.to_json() + "\n")
-                out.flush()
-                os.fsync(out.fileno())
-            os.replace(part, to)
-        finally:
-            part.unlink(missing_ok=True)
+        replace_file(path, self.to_json() + "\n")
 
 
 # ------------------------------------------------------------------ one claim
@@ -232,7 +227,8 @@ def run_claims(
     if path is not None and not os.access(Path(path).absolute().parent, os.W_OK):
         raise BadValue(f"{os.fspath(path)}: its folder cannot be written to; nothing was run")
     before = _resumed(Path(path), scale, machine) if resume and path is not None and Path(path).exists() else None
-    results = before or Results(scale.name, machine, {})
+    now = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    results = before or Results(scale.name, machine, {}, begun=now)
     results.interrupted = False
     todo = [e for e in todo if results.get(e.claim.id) is None]
     clock = _Clock(todo, scale)

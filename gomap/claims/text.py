@@ -13,7 +13,17 @@ from gomap.claims.registry import Entry, entry
 from gomap.claims.runner import ClaimResult, Results, go_by_reading, model_unrun
 from gomap.claims.verdict import Finding, Number
 
-__all__ = ["CHAPTERS", "claim_text", "filled", "list_text", "result_text"]
+__all__ = [
+    "CHAPTERS",
+    "both_verdicts",
+    "claim_text",
+    "figure",
+    "filled",
+    "knob_text",
+    "list_text",
+    "remedy_text",
+    "result_text",
+]
 
 CHAPTERS = {
     1: "Chapter 1: three implicit locks",
@@ -28,7 +38,7 @@ _LABEL = 15
 _NOT_RUN = "not run yet"
 
 
-def _both(e: Entry, results: Results | None) -> ClaimResult:
+def both_verdicts(e: Entry, results: Results | None) -> ClaimResult:
     """The verdicts from a results file, or what is known without one."""
     found = results.get(e.claim.id) if results is not None else None
     return found or ClaimResult(e.claim.id, model_unrun(e), go_by_reading(e.claim))
@@ -39,7 +49,7 @@ def _both(e: Entry, results: Results | None) -> ClaimResult:
 
 def list_text(entries: Sequence[Entry], results: Results | None, width: int) -> str:
     """A line a claim, by chapter: both verdicts, and in a wide terminal the catalogue's word on real Go."""
-    rows = [_row(e, _both(e, results)) for e in entries]
+    rows = [_row(e, both_verdicts(e, results)) for e in entries]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     shown = 4 if width >= _WIDE else 3
 
@@ -87,7 +97,7 @@ def _legend(rows: Sequence[tuple[str, ...]], width: int) -> str:
 
 def claim_text(e: Entry, results: Results | None, width: int) -> str:
     """Everything about a claim, on a screen."""
-    c, both = e.claim, _both(e, results)
+    c, both = e.claim, both_verdicts(e, results)
     width = min(width, _READABLE)
     says = f"{c.statement} Figure: {c.article_number}." if c.article_number else c.statement
     rows = [
@@ -96,11 +106,11 @@ def claim_text(e: Entry, results: Results | None, width: int) -> str:
         ("What Go does", c.real_go),
         ("Model", f"{_verdict(both.model)}: {both.model.reason}"),
         ("Prediction", c.prediction),
-        ("Knob", _knob(c)),
+        ("Knob", knob_text(c)),
         ("Workload", c.workload),
         ("Measured", "; ".join(q.name + (f" [{q.unit}]" if q.unit else "") for q in c.measured)),
         ("Criterion", c.criterion.text),
-        ("Remedy", ", ".join(_remedy(r) for r in c.remedy)),
+        ("Remedy", ", ".join(remedy_text(r) for r in c.remedy)),
         *((name, f"control run on real Go: {CONTROLS[name]}") for name in controls_in(c.go_by_source.evidence)),
     ]
     body = "\n".join(_labelled(label, text, width) for label, text in rows if text)
@@ -112,11 +122,13 @@ def _verdict(f: Finding) -> str:
     return f.verdict.upper() + by
 
 
-def _remedy(name: str) -> str:
+def remedy_text(name: str) -> str:
+    """A remedy's whole id for its number; words as they are."""
     return entry(name).claim.id if re.fullmatch(r"R\d", name) else name
 
 
-def _knob(c: Claim) -> str:
+def knob_text(c: Claim) -> str:
+    """The knob and its settings, Go's and the article's marked."""
     if c.knob is None:
         return "none"
     marks = {(True, False): " (Go)", (False, True): " (article)", (True, True): " (Go, article)", (False, False): ""}
@@ -155,19 +167,24 @@ def _numbers(both: ClaimResult, width: int) -> str:
 
 def _number_rows(prefix: str, numbers: Iterable[Number]) -> Iterable[tuple[str, str]]:
     for n in numbers:
-        yield prefix + n.name, _figure(n)
+        yield prefix + n.name, _with_interval(n)
 
 
-def _figure(n: Number) -> str:
-    def one(value: float) -> str:
-        if n.unit == "ns":
-            return nanoseconds(value)
-        if n.unit == "B":
-            return size(value)
-        return f"{value:,.0f}" if value == int(value) and abs(value) < 1e15 else f"{value:,.3g}"
+def figure(value: float, unit: str) -> str:
+    """A value for people: three digits, thousands apart, times and sizes scaled; with its unit."""
+    if unit == "ns":
+        return nanoseconds(value)
+    if unit == "B":
+        return size(value)
+    shown = f"{value:,.0f}" if float(value).is_integer() and abs(value) < 1e15 else f"{value:,.3g}"
+    return f"{shown} {unit}" if unit else shown
 
-    after = f" {n.unit}" if n.unit not in ("", "ns", "B") else ""
-    return one(n.value) + after + ("" if n.low is None or n.high is None else f" ({one(n.low)} to {one(n.high)})")
+
+def _with_interval(n: Number) -> str:
+    if n.low is None or n.high is None:
+        return figure(n.value, n.unit)
+    bare = n.unit if n.unit in ("ns", "B") else ""
+    return f"{figure(n.value, n.unit)} ({figure(n.low, bare)} to {figure(n.high, bare)})"
 
 
 def _number_line(name: str, value: str, room: int, width: int) -> str:

@@ -6,6 +6,7 @@ import json
 import os
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -61,8 +62,9 @@ def test_results_json_is_what_others_read(claims: Claims, path: Path) -> None:
     e = claims.make(1)
     results = run_claims([entry("C1.9"), e, entry("C3.7")], TEST, path=path)
     d = json.loads(path.read_text())
-    assert set(d) == {"version", "scale", "machine", "noise", "interrupted", "claims"}
+    assert set(d) == {"version", "scale", "machine", "noise", "begun", "interrupted", "claims"}
     assert d["machine"]["cpu_model"]
+    assert datetime.fromisoformat(d["begun"]).utcoffset() == timedelta(0)
     assert 0 < d["noise"]["low"] <= d["noise"]["ratio"] <= d["noise"]["high"]
     assert [c["id"] for c in d["claims"]] == ["C1.9-monitor-metrics", "C3.7-sysmon-period", "C9.1-made-up"]
     assert [c["model"]["reason"] for c in d["claims"]] == ["needs real Go", "needs the scheduler model", "It was seen."]
@@ -108,11 +110,13 @@ def test_ctrl_c_keeps_what_is_finished_and_a_resume_runs_the_rest_once(claims: C
     assert results.interrupted
     assert [c.id for c in Results.load(path).claims] == ["C9.1-made-up", "C9.2-made-up"]
     assert Results.load(path).interrupted
+    begun = Results.load(path).begun
     again = [claims.make(1), claims.make(2), claims.make(3), claims.make(4)]
     claims.ran.clear()
     resumed = run_claims([*again, again[3]], TEST, path=path, resume=True)
     assert claims.ran == ["C9.3-made-up", "C9.4-made-up"]
     assert not Results.load(path).interrupted
+    assert resumed.begun == begun
     assert [c.id for c in resumed.claims] == [f"C9.{i}-made-up" for i in (1, 2, 3, 4)]
     claims.ran.clear()
     more = run_claims([*again, entry("C1.9")], TEST, path=path, resume=True)
