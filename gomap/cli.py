@@ -26,6 +26,7 @@ def _parser() -> argparse.ArgumentParser:
     from gomap.claims.commands import add_claims
     from gomap.explain.commands import add_explain
     from gomap.lab.commands import add_compare, add_replay, add_run
+    from gomap.report.commands import add_report
 
     parser = _Parser(prog="gomap", description="Go's map, taken apart and put on real CPU cores.")
     parser.add_argument("--version", action="version", version=f"gomap {__version__}")
@@ -35,6 +36,7 @@ def _parser() -> argparse.ArgumentParser:
     add_compare(commands.add_parser("compare", help="variants side by side, interleaved", allow_abbrev=False))
     add_explain(commands.add_parser("explain", help="why a map is slow, and which cure helps how much", allow_abbrev=False))
     add_claims(commands.add_parser("claims", help="what is said about Go maps, and what of it is true"))
+    add_report(commands.add_parser("report", help="decide all claims here, and write one page about it", allow_abbrev=False))
     _add_verify(commands.add_parser("verify", help="compare the model with real Go"))
     inspect = commands.add_parser("inspect", help="draw a map's buckets while it grows")
     inspect.add_argument("--keys", type=int, default=27, metavar="N", help="entries in the end (27)")
