@@ -101,7 +101,7 @@ class Browser:
 def _start(profile: Path, read: int, write: int) -> subprocess.Popen[bytes]:
     """Chromium, which reads commands from its descriptor 3 and writes answers to 4."""
     assert CHROMIUM is not None
-    flags = "--headless --no-sandbox --disable-gpu --disable-dev-shm-usage --remote-debugging-pipe --no-first-run".split()
+    flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run"]
 
     def descriptors() -> None:
         high = [os.dup(fd) for fd in (read, write)]
@@ -110,7 +110,7 @@ def _start(profile: Path, read: int, write: int) -> subprocess.Popen[bytes]:
             os.dup2(fd, 3 + i)
 
     return subprocess.Popen(
-        [CHROMIUM, *flags, f"--user-data-dir={profile}", "about:blank"],
+        [CHROMIUM, *flags, "--remote-debugging-pipe", f"--user-data-dir={profile}", "about:blank"],
         preexec_fn=descriptors,
         close_fds=False,
         stdout=subprocess.DEVNULL,

@@ -26,6 +26,7 @@ _GROWTH = "var(--growth)"
 _LOG_FROM = 50
 """Values that differ by more than this factor are drawn on a log axis."""
 _TABLE_ROWS = 40
+_POWERS = [10.0**k for k in range(-6, 13)]
 _TIME_LABEL = (
     "datum.value >= 1e9 ? format(datum.value / 1e9, '~g') + ' s' : "
     "datum.value >= 1e6 ? format(datum.value / 1e6, '~g') + ' ms' : "
@@ -33,8 +34,8 @@ _TIME_LABEL = (
 )
 _PERCENTILE_LABEL = "datum.value < 2 ? 'p0' : 'p' + format(100 - 100 / datum.value, '.7~g')"
 _CONFIG = {
-    "background": None,
-    "font": "inherit",
+    "background": "transparent",
+    "font": "system-ui, sans-serif",
     "view": {"stroke": None},
     "axis": {
         "labelColor": "var(--soft)",
@@ -83,10 +84,11 @@ def _is_wide(values: Iterable[float]) -> bool:
     return bool(found) and min(found) > 0 and max(found) / min(found) > _LOG_FROM
 
 
-def _axis(unit: str, title: str | None = None) -> dict[str, Any]:
+def _axis(unit: str, wide: bool, title: str | None = None) -> dict[str, Any]:
+    ticks: dict[str, Any] = {"values": _POWERS} if wide else {"tickCount": 6}
     if unit == "ns":
-        return {"labelExpr": _TIME_LABEL, "title": title}
-    return {"format": "~s" if unit in ("", "1/s", "B", "entries") else "~g", "title": title or unit or None}
+        return {**ticks, "labelExpr": _TIME_LABEL, "title": title}
+    return {**ticks, "format": "~s" if unit in ("", "1/s", "B", "entries") else "~g", "title": title or unit or None}
 
 
 def _scale(wide: bool, *, zero: bool = False) -> dict[str, Any]:
@@ -124,7 +126,7 @@ def _percentiles(series: Series) -> dict[str, Any] | None:
         "scale": {"type": "log"},
         "axis": {"values": [10**k for k in range(8)] + [2], "labelExpr": _PERCENTILE_LABEL, "title": "percentile"},
     }
-    y = {"field": "ns", "type": "quantitative", "scale": _scale(True), "axis": _axis("ns", "latency")}
+    y = {"field": "ns", "type": "quantitative", "scale": _scale(True), "axis": _axis("ns", True, "latency")}
     marks = {"type": "line", "point": True, "interpolate": "monotone"}
     tips = _tooltip("name", "percentile", "ns")
     return {"data": {"values": rows}, "mark": marks, "encoding": {"x": x, "y": y, **_color(_names(rows)), "tooltip": tips}}
@@ -151,9 +153,9 @@ def _timeline(series: Series) -> dict[str, Any] | None:
         for name, field in (("max", "max_ns"), ("p99", "p99_ns"))
     ]
     growths = {"values": _growth_rows(series.rows, points[-1]["at_ms"])}
-    start = {"field": "from", "type": "quantitative", "axis": {"title": "time, ms; marked: the map grows"}}
+    start = {"field": "from", "type": "quantitative", "axis": {"title": "time, ms; marked: the map grows", "tickCount": 8}}
     tips = _tooltip("from", "to", "to_B")
-    y = {"field": "ns", "type": "quantitative", "scale": _scale(True), "axis": _axis("ns", "latency")}
+    y = {"field": "ns", "type": "quantitative", "scale": _scale(True), "axis": _axis("ns", True, "latency")}
     line = {
         "data": {"values": rows},
         "mark": {"type": "line", "interpolate": "step-after"},
@@ -186,7 +188,7 @@ def _bars(series: Series) -> dict[str, Any] | None:
     rows = [_with_ends(row) for row in _drawable(series.rows, "value")]
     wide = _is_wide(row[end] for row in rows for end in ("low", "value", "high"))
     y = {"field": "name", "type": "nominal", "sort": None, "axis": {"title": None, "labelLimit": 130}}
-    x = {"type": "quantitative", "scale": _scale(wide, zero=True), "axis": _axis(series.unit)}
+    x = {"type": "quantitative", "scale": _scale(wide, zero=True), "axis": _axis(series.unit, wide)}
     body = {"type": "point", "filled": True, "size": 70} if wide else {"type": "bar", "height": {"band": 0.6}}
     tick = {"type": "tick", "color": "var(--ink)", "size": 12}
     tips = _tooltip("name", "value", "low", "high")
@@ -209,10 +211,11 @@ def _lines(series: Series) -> dict[str, Any] | None:
     rows = _drawable(series.rows, "x", "y")
     if all(n == 1 for n in Counter(str(row.get("name", "")) for row in rows).values()):
         rows = [{**row, "point": row.get("name", ""), "name": series.title} for row in rows]  # one line of named points
-    x, y = ({"field": f, "type": "quantitative", "scale": _scale(_is_wide(row[f] for row in rows))} for f in ("x", "y"))
+    wide = {f: _is_wide(row[f] for row in rows) for f in ("x", "y")}
+    x, y = ({"field": f, "type": "quantitative", "scale": _scale(wide[f])} for f in ("x", "y"))
     encoding = {
-        "x": {**x, "axis": {"format": "~s", "title": None}},
-        "y": {**y, "axis": _axis(series.unit)},
+        "x": {**x, "axis": {"format": "~s", "title": None, "tickCount": 8}},
+        "y": {**y, "axis": _axis(series.unit, wide["y"])},
         **_color(_names(rows)),
         "tooltip": _tooltip(*(["point"] if rows and "point" in rows[0] else ["name"]), "x", "y"),
     }
@@ -279,7 +282,7 @@ def _table(series: Series) -> Markup:
 
 def figure_of(series: Series) -> Markup:
     """The picture with its title, drawn by the page's script when it comes into view; and below it its numbers."""
-    title = el("figcaption", series.title + (f" [{series.unit}]" if series.unit else ""))
+    title = el("figcaption", series.title + (f" [{series.unit}]" if series.unit not in ("", "ns") else ""))
     if not series.rows:
         return el("figure", title, el("p", "Nothing was measured for this picture."))
     drawn = spec(series)

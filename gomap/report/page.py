@@ -54,7 +54,7 @@ def script_bundle() -> str:
         import vl_convert
     except ImportError:
         raise MissingTool("the report needs vl-convert-python: pip install 'gomap[lab]'") from None
-    return str(vl_convert.javascript_bundle())
+    return str(vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;"))
 
 
 def _asset(name: str) -> str:
