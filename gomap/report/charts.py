@@ -88,7 +88,8 @@ def _axis(unit: str, wide: bool, title: str | None = None) -> dict[str, Any]:
     ticks: dict[str, Any] = {"values": _POWERS} if wide else {"tickCount": 6}
     if unit == "ns":
         return {**ticks, "labelExpr": _TIME_LABEL, "title": title}
-    return {**ticks, "format": "~s" if unit in ("", "1/s", "B", "entries") else "~g", "title": title or unit or None}
+    scaled = {"format": "~s"} if unit in ("", "1/s", "B", "entries") else {}
+    return {**ticks, **scaled, "title": title or unit or None}
 
 
 def _scale(wide: bool, *, zero: bool = False) -> dict[str, Any]:

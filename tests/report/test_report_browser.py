@@ -46,7 +46,7 @@ def test_it_draws_in_silence(one: Browser, path: Path, width: int, dark: bool) -
         "[...document.querySelectorAll('.chart svg')].every(s => s.querySelector('.mark-line path, .mark-rect path, "
         ".mark-symbol path'))"
     )
-    assert one.js("document.documentElement.scrollWidth <= innerWidth")
+    assert one.js("document.documentElement.scrollWidth") <= width
     ground = one.js("getComputedStyle(document.body).backgroundColor")
     assert ground == ("rgb(20, 23, 27)" if dark else "rgb(255, 255, 255)")
     assert one.console == []
