@@ -24,10 +24,10 @@ def test_python_examples_run(code: str) -> None:
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
 
 
-def test_the_first_command_replays_the_shipped_trace(
+def test_the_second_command_replays_the_shipped_trace(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    command = blocks("sh")[0].partition("&& gomap ")[2].split()
+    command = blocks("sh")[1].partition("&& gomap ")[2].split()
     monkeypatch.chdir(ROOT)
     assert main(command) == 0
     out = capsys.readouterr().out
@@ -48,9 +48,12 @@ def test_the_first_command_replays_the_shipped_trace(
     assert "evacuation" not in capsys.readouterr().out
 
 
-def test_the_check_runs_the_readme_s_test_command() -> None:
-    install, test = blocks("sh")[2].strip().split(" && ")
+def test_the_check_runs_the_readme_s_commands() -> None:
     ci = (ROOT / ".ci" / "run").read_text()
+    install, report = blocks("sh")[0].strip().split(" && ")
+    assert install.replace("pip install '.[", "pip install -q '.[") in ci
+    assert report in ci
+    install, test = blocks("sh")[3].strip().split(" && ")
     assert install.replace("pip install", "pip install -q") in ci
     assert f"{test} 2>&1" in ci
 
