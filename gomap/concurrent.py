@@ -43,6 +43,13 @@ WAIT_EDGES_NS: Array = np.array([0.0, *(2.0**k for k in range(1, 40)), np.inf])
 """The edges of the 40 bins of `Waits.counts`, in nanoseconds: bin k is from edge k up to, not including, edge k + 1."""
 WAIT_EDGES_NS.flags.writeable = False
 
+MOST_SHARDS = 1 << 16
+
+
+def auto_shards() -> int:
+    """How many shards "auto" means: four for each CPU, rounded up to a power of two."""
+    return 1 << (4 * (os.cpu_count() or 1) - 1).bit_length()
+
 
 class Waits(NamedTuple):
     """How long those waited who had to: how many they were, nanoseconds in all and of the longest, and a histogram by powers
@@ -487,8 +494,8 @@ class ShardedMap(_ConcurrentMap):
     _core_id = lib.GM_VARIANT_SHARDED
 
     def __init__(self, *args: Any, shards: int | str = "auto", **kwargs: Any) -> None:
-        n = 1 << (4 * (os.cpu_count() or 1) - 1).bit_length() if shards == "auto" else shards
-        if isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= 1 << 16 or n & (n - 1):
+        n = auto_shards() if shards == "auto" else shards
+        if isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= MOST_SHARDS or n & (n - 1):
             raise BadValue(f"shards must be a power of two from 1 to 65,536, or 'auto': {shards!r}")
         super().__init__(*args, _shards=n, **kwargs)
         self.shards = n

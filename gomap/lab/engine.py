@@ -153,6 +153,8 @@ def _make_map(w: Workload, seed: int, overrides: dict[str, Any] | None) -> Any:
     if cls is Map:
         return Map(**options, event_capacity=_EVENTS, knobs=w.knobs, _overrides=overrides)
     events = {"events": _EVENTS, "event_kinds": RECORDED["growth"], "knobs": core_knobs(w.knobs or {})}
+    if w.shards is not None:
+        options["shards"] = w.shards
     return cls(**options, _overrides=events | (overrides or {}))
 
 

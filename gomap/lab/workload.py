@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 from gomap._core import lib
+from gomap.concurrent import MOST_SHARDS
 from gomap.errors import BadValue, OutOfRange
 from gomap.knobs import checked_knobs
 from gomap.lab import keystreams
@@ -223,7 +224,7 @@ class Workload:
     duration_s) before measuring begins. seed: fixes every random choice; None: drawn. key: "int64", "int32", "uint32",
     "float64", "str" (16 bytes), "bytesN" (N from 3 to 128); None: the traces', or "int64". hint, hasher, layout: as for
     `Map`. knobs: settings of the classic map that real Go does not have, as for `Map`; for the variants plain, mutex, rwmutex
-    and sharded.
+    and sharded. shards: of the variant sharded, a power of two; None: as `ShardedMap`'s "auto".
     sample: every how manieth operation is timed; 0: none, so that throughput is undisturbed. attribution: charge the time of
     timed operations to causes. slow_us: an operation that takes longer is looked at for preemption and page faults.
     slowest: how many of the slowest are kept. oversubscribe: allow more threads than CPUs.
@@ -244,6 +245,7 @@ class Workload:
     hasher: str = "aes"
     layout: str = "go"
     knobs: Mapping[str, Any] | None = None
+    shards: int | None = None
     sample: int = 1
     attribution: bool = True
     slow_us: float = 1.0
@@ -272,6 +274,7 @@ class Workload:
         if self.layout not in LAYOUTS:
             raise BadValue(f"unknown layout {self.layout!r}, allowed: {', '.join(LAYOUTS)}")
         self._check_knobs()
+        self._check_shards()
         self._check_length()
         self._check_keys()
         self._check_threads()
@@ -281,6 +284,14 @@ class Workload:
         if knobs and self.variant not in KNOB_VARIANTS:
             raise BadValue(f"{self.variant} has no knobs, these have: {', '.join(KNOB_VARIANTS)}")
         object.__setattr__(self, "knobs", MappingProxyType(knobs) if knobs else None)
+
+    def _check_shards(self) -> None:
+        if self.shards is None:
+            return
+        if self.variant != "sharded":
+            raise BadValue(f"{self.variant} has no shards, sharded has: {self.shards}")
+        if _whole(self.shards, "shards", 1, MOST_SHARDS).bit_count() != 1:
+            raise BadValue(f"shards must be a power of two from 1 to {MOST_SHARDS:,}: {self.shards:,}")
 
     def _check_length(self) -> None:
         if self.ops is None and self.duration_s is None and all(g.mix is None for g in self.groups):

@@ -37,6 +37,7 @@ from typing import Any
 
 import numpy as np
 
+from gomap.concurrent import auto_shards
 from gomap.errors import BadValue, GoFailed, GoUnavailable
 from gomap.kinds import Strings
 from gomap.lab.interrupt import ctrl_c_calls
@@ -188,7 +189,7 @@ def _command(what: str, w: Workload, seed: int, *, locked: bool = False, progres
             head, content = _trace(g.keys, own_operations=g.mix is None)
             heads.append({"group": i, **head})
             contents.append(content)
-    shards = 1 << (4 * (os.cpu_count() or 1) - 1).bit_length()  # as ShardedMap's "auto"
+    shards = auto_shards() if w.shards is None else w.shards
     asked = {"what": what, "workload": w.to_dict(), "seed": seed, "locked": locked, "shards": shards, "traces": heads}
     return b"".join([json.dumps({**asked, "progress": progress, **more}).encode(), b"\n", *contents])
 
