@@ -17,7 +17,7 @@ from gomap.errors import READ_WRITE, BadValue, ensure
 if TYPE_CHECKING:
     from gomap.map import Map
 
-__all__ = ["Bucket", "chain", "draw", "draw_chain", "inspect_command"]
+__all__ = ["Bucket", "bucket_address", "chain", "chain_lengths", "draw", "draw_chain", "inspect_command"]
 
 CELLS = 8
 MIN_TOP_HASH = 5
@@ -75,6 +75,24 @@ def _slot(kind: Any, slot: Any, indirect: int) -> Any:
     size = 16 if kind.name == "str" else kind.c_size
     ffi.memmove(content, ffi.cast("char *", slot), size)
     return kind.load(content)
+
+
+def bucket_address(m: Map, i: int) -> int:
+    """Where bucket i of the current array lies, or -1 without an array. It holds until the map is written to. O(chain)."""
+    at, reserve = ffi.new("uint8_t *[1]"), ffi.new("int64_t[1]")
+    n = ensure(lib.gm_map_chain(m._handle, i, False, at, reserve, 1))
+    return int(ffi.cast("uintptr_t", at[0])) if n else -1
+
+
+def chain_lengths(m: Map) -> dict[str, int]:
+    """How many chains of the current array have 1, 2, ... buckets, by that number as a text; the last may be "64 or more".
+    O(buckets), in one call."""
+    counts = ffi.new("uint64_t[64]")
+    longest = ensure(lib.gm_map_chain_lengths(m._handle, counts, 64))
+    names = [str(i + 1) for i in range(64)]
+    if longest > 64:
+        names[63] = "64 or more"
+    return {names[i]: int(counts[i]) for i in range(min(longest, 64))}
 
 
 # ------------------------------------------------------------------ drawing

@@ -9,7 +9,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from gomap._core import ffi, lib
-from gomap.errors import BadValue, ensure, raise_status
+from gomap.errors import BadValue, raise_status
+from gomap.inspect import chain_lengths
 from gomap.kinds import Strings
 from gomap.lab.histogram import HIGHEST_NS, Histogram
 from gomap.lab.machine import this_machine
@@ -166,15 +167,6 @@ class _Run:
             raise_status(status)
 
 
-def _chains(m: Map) -> dict[str, int]:
-    counts = ffi.new("uint64_t[64]")
-    longest = ensure(lib.gm_map_chain_lengths(m._handle, counts, 64))
-    names = [str(i + 1) for i in range(64)]
-    if longest > 64:
-        names[63] = "64 or more"
-    return {names[i]: int(counts[i]) for i in range(min(longest, 64))}
-
-
 def replay(
     trace: TraceData,
     *,
@@ -212,7 +204,7 @@ def replay(
         operations=done,
         hits={kind: int(stats.hits[KINDS.index(kind)]) for kind in done},
         growths=_growths(m.events(), n),
-        chains=_chains(m),
+        chains=chain_lengths(m),
         latency={kind: Histogram.from_core(run.hists[KINDS.index(kind)]) for kind in done},
         header=header._asdict(),
         bytes_per_entry=header.memory / header.count if header.count else 0.0,
