@@ -45,8 +45,11 @@ __all__ = [
     "decide_count",
     "decide_exact",
     "decide_pairs",
+    "median_interval",
     "percentiles",
+    "reduced_note",
     "time_line",
+    "too_few",
 ]
 
 PAIRS_ASKED = 10
@@ -272,11 +275,13 @@ def _comes_back(noise: Ratio) -> bool:
     return noise.low <= 1 <= noise.high or (noise.low > 1 / BACK_WITHIN and noise.high < BACK_WITHIN)
 
 
-def _reduced(pairs: Pairs) -> str:
+def reduced_note(pairs: Pairs) -> str:
+    """What a reason says of a run that makes fewer rounds by design; empty for a full one."""
     return f" ({pairs.rounds} pairs instead of {PAIRS_ASKED}: {pairs.reduced})" if pairs.reduced else ""
 
 
-def _too_few(pairs: Pairs) -> str | None:
+def too_few(pairs: Pairs) -> str | None:
+    """What V6 says if there are too few rounds for a verdict."""
     least = PAIRS_LEAST if pairs.reduced else PAIRS_ASKED
     return None if pairs.rounds >= least else f"{least} pairs are needed and {pairs.rounds} were made"
 
@@ -306,7 +311,7 @@ def decide_pairs(
     verdict, why = _judge(pairs, effect, noise, threshold, rising, _missing_for_response(sweep, two_valued, rising, metric))
     return Finding(
         verdict,
-        f"{what[0].upper()}{what[1:]}: {pairs.settings[1]} is {effect} times {pairs.settings[0]}; {why}{_reduced(pairs)}.",
+        f"{what[0].upper()}{what[1:]}: {pairs.settings[1]} is {effect} times {pairs.settings[0]}; {why}{reduced_note(pairs)}.",
         numbers=(Number.of_ratio(f"{what}, effect", effect), Number.of_ratio(f"{what}, the same setting twice", noise)),
         series=(bars(what, unit, {name: pairs.samples(i, metric) for i, name in enumerate(pairs.settings)}),),
         settings=pairs.settings,
@@ -323,7 +328,7 @@ def _missing_for_response(sweep: Sweep | None, two_valued: bool, rising: bool, m
 
 def _judge(pairs: Pairs, effect: Ratio, noise: Ratio, threshold: float, rising: bool, response: str | None) -> tuple[str, str]:
     asked = f"{threshold:g}" if rising else f"1/{threshold:g}"
-    few = _too_few(pairs)
+    few = too_few(pairs)
     if few:
         return UNDECIDED, few
     if noise.high > noise.low * threshold:
@@ -379,10 +384,10 @@ def decide_band(
     verdict, where = _in_band(m, low, high)
     after = unit and f" {unit}"
     told = f"{m.ratio:.3g}{after} ({m.low:.3g} to {m.high:.3g}), {where} {low:g} to {high:g}{after}"
-    few = _too_few(pairs)
+    few = too_few(pairs)
     return Finding(
         UNDECIDED if few else verdict,
-        f"{what[0].upper()}{what[1:]} is {told}{f', but {few}' if few else ''}{_reduced(pairs)}.",
+        f"{what[0].upper()}{what[1:]} is {told}{f', but {few}' if few else ''}{reduced_note(pairs)}.",
         numbers=(Number.of_ratio(what, m, unit),),
         settings=pairs.settings,
     )
