@@ -1,7 +1,13 @@
 """R5-padding: pad or align what is shared."""
 
-from gomap.claims.claim import Claim, Criterion, Quantity, Setting, SourceVerdict
+from __future__ import annotations
+
+from gomap.claims.claim import CONFIRMED, NOT_MEASURABLE, REFUTED, UNDECIDED, Claim, Criterion, Quantity, Setting, SourceVerdict
+from gomap.claims.context import Context
+from gomap.claims.parts import all_of, apart
 from gomap.claims.registry import claim
+from gomap.claims.verdict import Finding, Number, Pairs, decide_pairs, median_interval, reduced_note, too_few
+from gomap.lab.workload import Group, Workload
 
 
 @claim
@@ -35,3 +41,75 @@ def padding() -> Claim:
             text="Helps if time falls at least 10 % where lines were shared and does not rise over 5 % where they were not.",
         ),
     )
+
+
+_RISE = 1.05
+
+
+def _ns(ctx: Context, w: Workload, seed: int) -> dict[str, float]:
+    """Nanoseconds an operation of one thread, and what the map holds."""
+    r = ctx.run(w, seed)
+    return {"ns": w.threads * 1e9 / r.throughput, "bytes": float(r.counters["memory"])}
+
+
+def _no_dearer(pairs: Pairs, what: str) -> Finding:
+    """A verdict on "it does not rise over 5 %"."""
+    effect, noise = pairs.effect(), pairs.noise()
+    few = too_few(pairs)
+    if few:
+        verdict, why = UNDECIDED, few
+    elif noise.high > noise.low * _RISE * _RISE:
+        verdict, why = NOT_MEASURABLE, f"the same setting twice already spreads over {noise.low:.3g} to {noise.high:.3g}"
+    elif effect.high <= _RISE:
+        verdict, why = CONFIRMED, f"no more than {_RISE:g}"
+    elif effect.low > _RISE:
+        verdict, why = REFUTED, f"more than {_RISE:g}"
+    else:
+        verdict, why = UNDECIDED, f"for a verdict it would have to lie on one side of {_RISE:g}"
+    return Finding(
+        verdict,
+        f"{what[0].upper()}{what[1:]}: padded is {effect} times natural; {why}{reduced_note(pairs)}.",
+        numbers=(Number.of_ratio(f"{what}, effect", effect),),
+        settings=pairs.settings,
+    )
+
+
+def _sharing(ctx: Context) -> Workload:
+    """Two threads that write to different shards mostly, whose locks and headers lie side by side."""
+    ops = ctx.scale.pick(test=60_000, quick=200_000, full=3_000_000)
+    mix = {"assign": 50, "get": 50}
+    groups = apart(Group(mix=mix), Group(mix=mix))
+    return Workload("sharded", groups, size=1_000, ops=ops, shards=64, sample=0, attribution=False)
+
+
+def _alone(ctx: Context, size: int) -> Workload:
+    """One thread that reads: nothing is shared."""
+    ops = ctx.scale.pick(test=60_000, quick=300_000, full=2_000_000)
+    return Workload(size=size, ops=ops, knobs={"paths": "knobs"}, sample=0, attribution=False)
+
+
+@padding.model
+def shared_and_not(ctx: Context) -> Finding:
+    """Locks and headers of shards on lines of their own, which two threads share; buckets on lines of their own, which one
+    thread reads, in cache and beyond."""
+    names = ("natural", "padded")
+
+    def ns(w: Workload, seed: int) -> dict[str, float]:
+        return _ns(ctx, w, seed)
+
+    sharing = _sharing(ctx)
+    shared = ctx.pairs(sharing, sharing.with_(layout="padded"), ns, names=names)
+    parts = [decide_pairs(shared, "operation, headers shared", rising=False, two_valued=True, unit="ns")]
+    numbers: list[Number] = []
+    for where, size in (("in cache", 1_000), ("beyond it", ctx.scale.pick(test=20_000, quick=100_000, full=1_000_000))):
+        w = _alone(ctx, size)
+        lines = {**(w.knobs or {}), "bucket_stride": "aligned 64"}
+        pairs = ctx.pairs(w, w.with_(knobs=lines), ns, names=names)
+        parts.append(_no_dearer(pairs, f"get, buckets {where}"))
+        numbers.append(Number.of_ratio(f"bytes, buckets {where}, effect", pairs.effect("bytes")))
+        numbers += [
+            Number.of_ratio(f"get, buckets {where}, {n}", median_interval(pairs.samples(i)), "ns") for i, n in enumerate(names)
+        ]
+    numbers.append(Number.of_ratio("bytes, headers, effect", shared.effect("bytes")))
+    found = all_of(parts)
+    return found.with_(numbers=(*found.numbers, *numbers), workload=sharing)
