@@ -1,7 +1,16 @@
 """C4.13-deleted-chain-walk: gets walk the chains that deletes have left."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
 from gomap.claims.claim import Claim, Criterion, Quantity, Setting, SourceVerdict
+from gomap.claims.context import Context, Measure
+from gomap.claims.parts import Runner, all_of, missed_after, on_go, on_model, ranged_after
 from gomap.claims.registry import claim
+from gomap.claims.verdict import Finding, Number, decide_pairs, median_interval
+from gomap.lab.workload import Workload
 
 
 @claim
@@ -49,3 +58,61 @@ def deleted_chain_walk() -> Claim:
         ),
         remedy=("rebuild after mass deletion",),
     )
+
+
+_LEFT = 10  # one of 2^10 entries is left, as 1,000 of 2^20
+_MISS, _RANGE = 1.5, 100.0
+_GO_FAST_PATH = {"emptyrest": "walk on"}
+"""Go's searches for 8-byte and string keys go on to the end of the chain; gomap's own stop where nothing follows."""
+_UNLINKED = {**_GO_FAST_PATH, "delete": "unlink"}
+_STOPPING = {"paths": "knobs"}  # the same machine code, stopping at emptyRest as Go's generic search
+
+
+def _sizes(ctx: Context) -> tuple[int, int]:
+    """Entries of the full map, and gets."""
+    return ctx.scale.pick(test=(2**14, 20_000), quick=(2**16, 50_000), full=(2**20, 300_000))
+
+
+def _maps(make: Any, full: int, n: int, **options: Any) -> tuple[Workload, Workload, Workload]:
+    """The same few entries in a fresh map, in one made for all, and in one that was full."""
+    left = full >> _LEFT
+    return make(left, 0, n, **options), make(left, 0, n, hint=full, **options), make(full, full - left, n, **options)
+
+
+def _miss_ns(run: Runner) -> Measure[Workload]:
+    return lambda w, seed: 1e9 / run(w, seed).throughput
+
+
+def _measured(ctx: Context, run: Runner, **options: Any) -> list[Finding]:
+    """The claim's two parts."""
+    full, gets = _sizes(ctx)
+    fresh, empty, emptied = "fresh", "large and empty", "emptied"
+    _, large, deleted = _maps(missed_after, full, gets, **options)
+    misses = ctx.pairs(large, deleted, _miss_ns(run), names=(empty, emptied))
+    few, _, ranged = _maps(ranged_after, full, 20, **options)
+    ranges = ctx.pairs(few, ranged, lambda w, seed: run(w, seed).latency["iterate"].value_at(50), names=(fresh, emptied))
+    return [
+        decide_pairs(misses, "miss", threshold=_MISS, two_valued=True, unit="ns").with_(workload=ranged),
+        decide_pairs(ranges, "range", threshold=_RANGE, two_valued=True, unit="ns"),
+    ]
+
+
+@deleted_chain_walk.model
+def emptied_beside_empty(ctx: Context, knobs: Mapping[str, Any] = _GO_FAST_PATH) -> Finding:
+    """Misses and ranges in an emptied map, searched as Go's fast paths search; and without the chains, to tell whether it is
+    they. An empty array that was never written is one page of zeros to the cache, whatever its size; an emptied one is not."""
+    full, gets = _sizes(ctx)
+    parts = _measured(ctx, on_model(ctx), knobs=knobs)
+    walked, unlinked, stopping = (_maps(missed_after, full, gets, knobs=k)[2] for k in (knobs, _UNLINKED, _STOPPING))
+    names = ("emptied, chains unlinked", "emptied, chains walked")
+    back = ctx.pairs(unlinked, walked, _miss_ns(on_model(ctx)), ctx.scale.pick(test=3, quick=3, full=10), names=names)
+    chains = decide_pairs(back, "miss by the chains alone", two_valued=True, unit="ns")
+    generic = [1e9 / ctx.run(stopping, seed).throughput for seed in ctx.seeds(3)]
+    found = all_of([*parts, chains])
+    return found.with_(numbers=(*found.numbers, Number.of_ratio("miss, generic search", median_interval(generic), "ns")))
+
+
+@deleted_chain_walk.go
+def emptied_beside_empty_in_go(ctx: Context) -> Finding:
+    """The same in real Go's classic map, whose chains cannot be taken away."""
+    return all_of(_measured(ctx, on_go(ctx)))

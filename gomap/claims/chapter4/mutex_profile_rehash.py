@@ -1,7 +1,14 @@
 """C4.14-mutex-profile-rehash: the mutex profile shows locks of a map's rehash."""
 
-from gomap.claims.claim import Claim, Criterion, Quantity, Setting, SourceVerdict
+from __future__ import annotations
+
+from gomap.claims.claim import UNDECIDED, Claim, Criterion, Quantity, Setting, SourceVerdict
+from gomap.claims.context import Context
+from gomap.claims.parts import THREADS_RATE, beside_writer
 from gomap.claims.registry import claim
+from gomap.claims.verdict import Finding, Number, Series, decide_count
+from gomap.lab.result import Result
+from gomap.lab.workload import Workload
 
 
 @claim
@@ -34,4 +41,56 @@ def mutex_profile_rehash() -> Claim:
         criterion=Criterion(
             text="Refuted by profile: no place of the map in it at Go's setting.",
         ),
+    )
+
+
+_PLACES = {"plain": "in the map, Go's", "growlock": "in the map, the article's lock"}
+
+
+def _waits(r: Result) -> int:
+    """How often a thread waited for a lock in the map. The plain map keeps no count: there the time of its operations tells,
+    and any of it is at least one wait."""
+    time_ns = sum(r.time_by_cause(kind)["lock_wait"] for kind in r.cause_tables)
+    return max(int(r.counters.get("contended", 0)), int(time_ns > 0))
+
+
+def _growing(seconds: float, variant: str) -> Workload:
+    """A reader beside a writer that makes the map grow, and nothing that keeps them apart but what the map itself has."""
+    knobs = {"check_writing": "off"} if variant == "plain" else None
+    return beside_writer(seconds, THREADS_RATE, variant=variant, knobs=knobs)
+
+
+@mutex_profile_rehash.model
+def profile_of_waits(ctx: Context) -> Finding:
+    """Where threads waited, at Go's setting and at the article's."""
+    seconds = ctx.scale.pick(test=0.1, quick=1.6, full=4.0)
+    found = {}
+    for i, variant in enumerate(_PLACES):
+        ctx.say(f"a reader beside a growing writer: waits {_PLACES[variant]}", i / len(_PLACES))
+        found[variant] = ctx.run(_growing(seconds if variant == "plain" else seconds / 4, variant), ctx.seed)
+    return _judged(ctx, {variant: _waits(r) for variant, r in found.items()}, found["plain"]).with_(
+        workload=_growing(seconds, "plain")
+    )
+
+
+def _judged(ctx: Context, waits: dict[str, int], plain: Result) -> Finding:
+    """No wait at Go's setting refutes it, if the article's lock shows that waits are seen where there is one."""
+    timed = sum(h.count for h in plain.latency.values())
+    decided = decide_count(ctx.counted("waits for a lock in the map", waits["plain"], timed), confirmed_from=1)
+    seen = waits["growlock"] > 0
+    told = (
+        f"The article's lock, in the same place, was waited for {waits['growlock']:,} times: waits are "
+        f"{'' if seen else 'not '}seen."
+    )
+    rows = tuple({"name": place, "value": waits[v], "low": waits[v], "high": waits[v]} for v, place in _PLACES.items())
+    return decided.with_(
+        verdict=decided.verdict if seen else UNDECIDED,
+        reason=f"{decided.reason} {told}",
+        numbers=(
+            *decided.numbers,
+            Number("waits for the article's lock", waits["growlock"]),
+            Number("growths at Go's setting", plain.counters["growths"]),
+        ),
+        series=(Series("bars", "Waits by place", "waits", rows),),
+        settings=("none", "global while growing"),
     )
