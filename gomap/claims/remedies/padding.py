@@ -76,7 +76,7 @@ def _no_dearer(pairs: Pairs, what: str) -> Finding:
 
 def _sharing(ctx: Context) -> Workload:
     """Two threads that write to different shards mostly, whose locks and headers lie side by side."""
-    ops = ctx.scale.pick(test=60_000, quick=200_000, full=3_000_000)
+    ops = ctx.scale.pick(test=60_000, quick=200_000, full=2_000_000)
     mix = {"assign": 50, "get": 50}
     groups = apart(Group(mix=mix), Group(mix=mix))
     return Workload("sharded", groups, size=1_000, ops=ops, shards=64, sample=0, attribution=False)
@@ -84,7 +84,7 @@ def _sharing(ctx: Context) -> Workload:
 
 def _alone(ctx: Context, size: int) -> Workload:
     """One thread that reads: nothing is shared."""
-    ops = ctx.scale.pick(test=60_000, quick=300_000, full=2_000_000)
+    ops = ctx.scale.pick(test=60_000, quick=300_000, full=1_200_000)
     return Workload(size=size, ops=ops, knobs={"paths": "knobs"}, sample=0, attribution=False)
 
 

@@ -67,7 +67,7 @@ _HINTS = (0.0, 0.25, 1.0, 4.0)
 
 
 def _inserts(ctx: Context) -> int:
-    return ctx.scale.pick(test=2**13, quick=2**16, full=2**20)
+    return ctx.scale.pick(test=2**13, quick=2**16, full=2**19)
 
 
 def _filling(n: int, hint: float) -> Workload:

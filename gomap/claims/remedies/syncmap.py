@@ -54,7 +54,7 @@ _HALF = 2.0
 
 def _beside_writer(ctx: Context, run: Runner, rate: float) -> Finding:
     """p99.9 of gets beside a growing writer, for each design against the same map behind an RWMutex."""
-    guarded = beside_writer(ctx.scale.pick(test=0.02, quick=0.05, full=0.4), rate, variant="rwmutex", attribution=False)
+    guarded = beside_writer(ctx.scale.pick(test=0.02, quick=0.05, full=0.3), rate, variant="rwmutex", attribution=False)
     parts: list[Finding] = []
     numbers: list[Number] = []
     seen: dict[str, Histogram] = {}
