@@ -1,7 +1,22 @@
 """C2.7-grow-shape: growth makes a new hmap of twice the size and rehashes both ways."""
 
-from gomap.claims.claim import Claim, Criterion, Quantity, Setting, SourceVerdict
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gomap.claims.claim import CONFIRMED, UNDECIDED, Claim, Criterion, Quantity, Setting, SourceVerdict
+from gomap.claims.context import Context
 from gomap.claims.registry import claim
+from gomap.claims.timing import batch_ns
+from gomap.claims.verdict import Finding, Number, Pairs, Sweep, bars, decide_exact, decide_pairs
+from gomap.claims.walk import full
+from gomap.lab.result import Result
+from gomap.lab.workload import Group, Workload
+from gomap.map import Map
 
 
 @claim
@@ -52,4 +67,168 @@ def grow_shape() -> Claim:
             ),
         ),
         remedy=("R1",),
+    )
+
+
+_GO: Mapping[str, Any] = {"paths": "knobs"}
+_AT_ONCE: Mapping[str, Any] = {"evacuate": "all"}
+_PHASES = ("not growing", "just started", "half moved", "finished")
+_ASKED = 1 << 15
+_IN_PROPORTION = 2.0
+"""How far the spike may be from in proportion to the table; a factor, either way."""
+
+
+# ------------------------------------------------------------------ two ways
+
+
+class _Ways(NamedTuple):
+    """Entries of a growth by where they went: the bucket of their old number, the one 2^B above, any other."""
+
+    x: int
+    y: int
+    elsewhere: int
+
+
+def _buckets(m: Map) -> dict[int, int]:
+    """In which bucket each key is."""
+    return {key: i for i in range(2**m.header.B) for b in m.chain(i) for key in b.keys if key is not None}
+
+
+def _two_ways(B: int, seed: int, knobs: Mapping[str, Any]) -> tuple[_Ways, int]:
+    """A full map of 2^B buckets, and where its entries are after one growth; and the writes that the growth took."""
+    m = Map(seed=seed, hint=full(B), knobs=knobs)
+    keys = range(full(B))
+    m.assign_many(keys, keys)
+    before = _buckets(m)
+    m[len(m)] = 0
+    writes = 1
+    while m.header.growing:
+        m[0] = 0
+        writes += 1
+    after = _buckets(m)
+    went = [after[key] - i for key, i in before.items()]
+    x, y = went.count(0), went.count(2**B)
+    return _Ways(x, y, len(went) - x - y), writes
+
+
+# ------------------------------------------------------------------ spike and plateau
+
+
+def _over_the_limit(B: int, knobs: Mapping[str, Any]) -> Workload:
+    """Inserts into a map of 2^B buckets that is full, until its growth is over."""
+    grow = Group(mix={"assign_new": 100})
+    return Workload(size=full(B), hint=full(B), ops=2**B, groups=(grow,), knobs=knobs, slowest=50)
+
+
+def _longest(r: Result) -> int:
+    """Nanoseconds that one insert spent moving entries at most; preemption and page faults have causes of their own."""
+    return max(s.causes.get("evacuation", 0) + s.causes.get("second_evacuation", 0) for s in r.slowest)
+
+
+def _spikes(ctx: Context, sizes: tuple[int, ...]) -> tuple[Pairs, dict[str, Sweep]]:
+    def measure(w: Workload, seed: int) -> float:
+        return statistics.median(_longest(ctx.run(w, seed ^ i)) for i in range(runs))
+
+    largest, runs = sizes[-1], ctx.scale.pick(test=1, quick=3, full=7)
+    settings = {"2 buckets a write": _GO, "all at once": _AT_ONCE}
+    pairs = ctx.pairs(
+        _over_the_limit(largest, _GO), _over_the_limit(largest, _AT_ONCE), measure, names=("2 buckets a write", "all at once")
+    )
+    sweeps = {
+        name: ctx.sweep([_over_the_limit(B, knobs) for B in sizes], measure, names=[f"2^{B} buckets" for B in sizes])
+        for name, knobs in settings.items()
+    }
+    return pairs, sweeps
+
+
+# ------------------------------------------------------------------ reads of a map that is half moved
+
+
+def _phases(B: int, seed: int) -> dict[str, Map]:
+    """A map before its growth, at its start, in its middle and after it. The three that grow hold one entry more."""
+    maps = {name: Map(seed=seed, hint=full(B)) for name in _PHASES}
+    keys = range(full(B))
+    for name, m in maps.items():
+        m.assign_many(keys, keys)
+        if name != "not growing":
+            m.freeze_growth()
+            m[full(B)] = 0
+    maps["half moved"].evacuate(2 ** (B - 1))
+    maps["finished"].evacuate(2**B)
+    return maps
+
+
+def _gets_by_phase(ctx: Context, B: int) -> dict[str, list[float]]:
+    """Nanoseconds a get in each phase, interleaved."""
+    found: dict[str, list[float]] = {name: [] for name in _PHASES}
+    for seed in ctx.seeds(ctx.scale.pick(test=2, quick=5, full=20)):
+        asked = np.random.default_rng(seed).integers(0, full(B), _ASKED)
+        for name, m in _phases(B, seed).items():
+            found[name].append(batch_ns(m, asked, repeats=3))
+    return found
+
+
+# ------------------------------------------------------------------ verdict
+
+
+@grow_shape.model
+def ways_and_spikes(ctx: Context) -> Finding:
+    """Where the entries of a growth go, and how its cost is spread over the inserts."""
+    B = ctx.scale.pick(test=8, quick=11, full=13)
+    ctx.say(f"following the entries of a map of 2^{B} buckets", 0.0)
+    ways, writes = _two_ways(B, ctx.seed, _GO)
+    _, writes_at_once = _two_ways(B, ctx.seed, _AT_ONCE)
+    exact = decide_exact("entries moved to X or to Y", ways.x + ways.y, sum(ways))
+    sizes = ctx.scale.pick(test=(8, 10, 12), quick=(9, 11, 13), full=(10, 12, 14, 16))
+    pairs, sweeps = _spikes(ctx, sizes)
+    spike = decide_pairs(pairs, "the most that one insert moved", threshold=2.0, sweep=sweeps["all at once"], unit="ns")
+    phases = _gets_by_phase(ctx, ctx.scale.pick(test=8, quick=12, full=14))
+    found = _judged(exact, spike, sweeps, sizes, ways, (writes, writes_at_once))
+    by_phase = (Number(f"get, {name}", statistics.median(ns), "ns") for name, ns in phases.items())
+    return found.with_(
+        numbers=(*found.numbers, *by_phase),
+        series=(
+            bars("Moving entries, the most in one insert", "ns", _bars_of(sweeps)),
+            bars("Get by phase of a growth", "ns", phases),
+            *spike.series,
+        ),
+        settings=pairs.settings,
+        workload=_over_the_limit(sizes[-1], _GO),
+    )
+
+
+def _bars_of(sweeps: Mapping[str, Sweep]) -> dict[str, list[float]]:
+    return {f"{name}, {size}": s.of(i) for name, s in sweeps.items() for i, size in enumerate(s.settings)}
+
+
+def _growth_of(sweep: Sweep) -> float:
+    """How much more the largest map costs than the smallest."""
+    return statistics.median(sweep.of(-1)) / max(statistics.median(sweep.of(0)), 1.0)
+
+
+def _judged(
+    exact: Finding, spike: Finding, sweeps: Mapping[str, Sweep], sizes: tuple[int, ...], ways: _Ways, writes: tuple[int, int]
+) -> Finding:
+    """The two ways decide; that a growth at once is a spike in proportion to the table has to show as well."""
+    tables = 2.0 ** (sizes[-1] - sizes[0])
+    at_once, steady = _growth_of(sweeps["all at once"]), _growth_of(sweeps["2 buckets a write"])
+    in_proportion = tables / _IN_PROPORTION <= at_once <= tables * _IN_PROPORTION
+    shown = in_proportion and spike.verdict == CONFIRMED
+    return exact.with_(
+        verdict=exact.verdict if shown or exact.verdict != CONFIRMED else UNDECIDED,
+        reason=(
+            f"{exact.reason} X got {ways.x:,} and Y {ways.y:,}; the header stays and nothing probes linearly. A growth took "
+            f"{writes[0]:,} writes, all at once {writes[1]:,}. That is a spike{'' if in_proportion else ' not'} in proportion "
+            f"to the table: tables {tables:g} times as large make it {at_once:.3g} times as long, two buckets a write "
+            f"{steady:.3g} times. {spike.reason}"
+        ),
+        numbers=(
+            *exact.numbers,
+            Number("entries moved to X", ways.x),
+            Number("entries moved to Y", ways.y),
+            *(Number(f"writes until the end of evacuation, {name}", n) for name, n in zip(sweeps, writes, strict=True)),
+            Number("growth of the spike, all at once", at_once, "x"),
+            Number("growth of the spike, 2 buckets a write", steady, "x"),
+            *spike.numbers,
+        ),
     )
