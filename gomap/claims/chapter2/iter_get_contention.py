@@ -1,7 +1,18 @@
 """C2.17-iter-get-contention: iterator and get contend under a shared lock."""
 
-from gomap.claims.claim import Claim, Criterion, Quantity, Setting, SourceVerdict
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+
+from gomap.claims.claim import CONFIRMED, REFUTED, Claim, Criterion, Quantity, Setting, SourceVerdict
+from gomap.claims.context import Context
 from gomap.claims.registry import claim
+from gomap.claims.verdict import Finding, Number, decide_pairs
+from gomap.errors import MissingTool
+from gomap.lab.machine import allowed_cpus
+from gomap.lab.result import Result
+from gomap.lab.workload import Group, Workload
 
 
 @claim
@@ -43,3 +54,74 @@ def iter_get_contention() -> Claim:
         ),
         remedy=("R4",),
     )
+
+
+_READER = Group(mix={"get": 100})
+_ITERATOR = Group(mix={"iterate": 100}, scan=0)
+_METRICS = {"get": "get on the mean", "p50": "p50 of get", "p99": "p99 of get"}
+"""The mean, by the time of the CPU, because a clock may step by more than 5 % of a get."""
+
+
+def _map_of(seconds: float, *groups: Group, knobs: Mapping[str, str] | None = None, variant: str = "plain") -> Workload:
+    return Workload(variant, groups, size=1_000, hint=1_000, duration_s=seconds, knobs=knobs, attribution=False, sample=4)
+
+
+@iter_get_contention.model
+def beside_iterators(ctx: Context) -> Finding:
+    """Gets beside a thread that iterates over the same map, and beside one that does so over a map of its own: the same work
+    and the same traffic to memory, nothing shared."""
+    return _compare(ctx, {"iter_flag_or": "once", "paths": "knobs"})
+
+
+def _compare(ctx: Context, knobs: Mapping[str, str]) -> Finding:
+    if len(allowed_cpus()) < 2:
+        raise MissingTool("a get and an iteration at the same time take two CPUs")
+    seconds = ctx.scale.pick(test=0.03, quick=0.15, full=0.5)
+
+    def measure(shared: bool, seed: int) -> dict[str, float]:
+        r = _shared(ctx, seconds, knobs, seed) if shared else _apart(ctx, seconds, knobs, seed)
+        reader = next(t for t in r.threads if t.group == 0)
+        mean = reader.cpu_ns / reader.operations
+        return {"get": mean} | {f"p{p}": r.latency["get"].percentile(p) for p in (50, 99)}
+
+    pairs = ctx.pairs(False, True, measure, names=("iterator on another map", "iterator on this map"))
+    found = [decide_pairs(pairs, what, two_valued=True, metric=m, unit="ns") for m, what in _METRICS.items()]
+    locked = _behind_a_lock(ctx, seconds)
+    return Finding(
+        _together([f.verdict for f in found]),
+        f"{' '.join(f.reason for f in found)} With a lock around the map and a writer there, {locked.value:,.0f} reads waited "
+        "for it.",
+        numbers=(*(n for f in found for n in f.numbers), locked),
+        series=tuple(s for f in found for s in f.series),
+        settings=pairs.settings,
+    ).with_(workload=_map_of(seconds, _READER, _ITERATOR, knobs=knobs))
+
+
+def _together(verdicts: Sequence[str]) -> str:
+    """Refuted only if nothing differs; confirmed if something certainly does; else what the first that is neither is."""
+    if CONFIRMED in verdicts:
+        return CONFIRMED
+    return next((v for v in verdicts if v != REFUTED), REFUTED)
+
+
+def _shared(ctx: Context, seconds: float, knobs: Mapping[str, str], seed: int) -> Result:
+    return ctx.run(_map_of(seconds, _READER, _ITERATOR, knobs=knobs), seed)
+
+
+def _apart(ctx: Context, seconds: float, knobs: Mapping[str, str], seed: int) -> Result:
+    """The iterator has a map and a run of its own, which lasts longer than that of the reader."""
+    beside = _map_of(seconds * 1.5, _ITERATOR, knobs=knobs)
+    neighbour = threading.Thread(target=ctx.run, args=(beside, seed), name="gomap-neighbour")
+    neighbour.start()
+    try:
+        return ctx.run(_map_of(seconds, _READER, knobs=knobs), seed)
+    finally:
+        neighbour.join()
+
+
+def _behind_a_lock(ctx: Context, seconds: float) -> Number:
+    """Reads that waited because an iterator and a writer share a lock with them: there is the contention."""
+    readers = Group(mix={"get": 50, "iterate": 50}, scan=0)
+    writer = Group(mix={"assign": 100})
+    r = ctx.run(_map_of(seconds, readers, writer, variant="rwmutex"), ctx.seed)
+    return Number("reads that waited for the lock, beside a writer", r.counters["read_waits"]["total"])

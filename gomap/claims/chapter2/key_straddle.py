@@ -1,7 +1,20 @@
 """C2.12-key-straddle: [9]byte keys miss the cache four times as often as int64."""
 
-from gomap.claims.claim import Claim, Criterion, Quantity, Setting, SourceVerdict
+from __future__ import annotations
+
+import statistics
+
+import numpy as np
+
+from gomap.claims.claim import REFUTED, UNDECIDED, Claim, Criterion, Quantity, Setting, SourceVerdict
+from gomap.claims.context import Context
 from gomap.claims.registry import claim
+from gomap.claims.timing import gets, ns_each
+from gomap.claims.verdict import PAIRS_ASKED, Finding, Number, Sweep, bars, median_interval
+from gomap.claims.walk import full, shape, straddling
+from gomap.lab.compare import Ratio
+from gomap.lab.workload import Workload
+from gomap.map import Map
 
 
 @claim
@@ -59,3 +72,82 @@ def key_straddle() -> Claim:
         ),
         remedy=("R5",),
     )
+
+
+_KINDS = {"u64": "int64", "u64 through the generic path": "float64", "b9": "bytes9", "b12": "bytes12", "b16": "bytes16"}
+"""Settings by key kind. A float64 has the eight bytes of an int64 and takes the generic path."""
+_MOST = 0.5
+_SIZE = 1_000
+
+
+@key_straddle.model
+def width_and_path(ctx: Context) -> Finding:
+    """Gets by key kind, interleaved; and by a walk, how many keys lie in two lines and how many lines a hit touches."""
+    return _compare(ctx, dict(_KINDS))
+
+
+def _compare(ctx: Context, kinds: dict[str, str]) -> Finding:
+    ops = ctx.scale.pick(test=100_000, quick=400_000, full=2_000_000)
+    sizes = {"": _SIZE} if ctx.scale.name == "test" else {"": _SIZE, ", large": full(13)}
+
+    def measure(w: Workload, seed: int) -> dict[str, float]:
+        return {f"get{where}": ns_each(ctx.run(w.with_(size=n, hint=n), seed)) for where, n in sizes.items()}
+
+    workloads = [gets(_SIZE, ops, key=kind) for kind in kinds.values()]
+    by_kind = ctx.sweep(workloads, measure, ctx.scale.pairs, names=[*kinds])
+    return _judged(by_kind, ctx.scale.reduced).with_(
+        series=tuple(
+            bars(f"Get by key{where}", "ns", {name: by_kind.of(i, f"get{where}") for i, name in enumerate(kinds)})
+            for where in sizes
+        ),
+        settings=tuple(kinds),
+        workload=workloads[2],
+    )
+
+
+def _share_by_path(by_kind: Sweep) -> Ratio:
+    """Which share of the gap between b9 and u64 is there without a key that straddles: u64 by the generic path. Each round is
+    one sample: its three runs had the same weather."""
+    u64, generic, b9 = (np.array(by_kind.of(i)) for i in range(3))
+    return median_interval(list((generic - u64) / np.maximum(b9 - u64, 1e-3)))
+
+
+def _judged(by_kind: Sweep, reduced: str) -> Finding:
+    """Most of the gap without a straddling key refutes the claim. To confirm it, keys of nine bytes in cells of sixteen would
+    have to be built."""
+    share = _share_by_path(by_kind)
+    ns = {name: statistics.median(by_kind.of(i)) for i, name in enumerate(by_kind.settings)}
+    rounds = len(by_kind.samples[0])
+    enough = rounds >= PAIRS_ASKED or reduced
+    walked = {name: _walk(kind) for name, kind in _KINDS.items()}
+    verdict = REFUTED if share.low > _MOST and enough else UNDECIDED
+    missing = "" if verdict == REFUTED else " To tell more, keys padded to a stride (key_stride) are missing."
+    return Finding(
+        verdict,
+        f"Eight bytes through the generic path, of which none straddles, show {share.ratio:.0%} ({share.low:.0%} to "
+        f"{share.high:.0%}) of the gap of {ns['b9'] - ns['u64']:.3g} ns between [9]byte and int64; of [9]byte keys "
+        f"{walked['b9'][0]:.1%} straddle, of [16]byte keys {walked['b16'][0]:.1%}, and these take "
+        f"{ns['b16'] / ns['b9']:.2f} times as long{f' ({rounds} rounds: {reduced})' if reduced else ''}.{missing}",
+        numbers=(
+            Number.of_ratio("share of the gap that the path makes", share, ""),
+            *(Number(f"get, {name}", value, "ns") for name, value in ns.items()),
+            *(Number(f"keys in two lines, {name}", 100 * part, "%") for name, (part, _) in walked.items()),
+            *(Number(f"lines touched a hit, {name}", lines) for name, (_, lines) in walked.items()),
+        ),
+    )
+
+
+def _walk(kind: str) -> tuple[float, float]:
+    """The share of keys in two lines, and lines touched a hit, of a map of a thousand buckets."""
+    m = Map(kind, seed=1, hint=full(10))
+    keys = np.arange(full(10))
+    m.assign_many(_content(kind, keys), keys)
+    return straddling(m), shape(m).hit_lines
+
+
+def _content(kind: str, keys: np.ndarray) -> object:
+    """Numbers as keys of a kind."""
+    if not kind.startswith("bytes"):
+        return keys.astype(kind)
+    n = int(kind[5:])
+    return [int(k).to_bytes(n, "little") for k in keys]
