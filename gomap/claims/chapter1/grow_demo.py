@@ -126,7 +126,7 @@ def loop_and_reader(ctx: Context) -> Finding:
 
 def _reader(ctx: Context, variant: str) -> Finding:
     """What becomes of reads beside the loop: refused, made to wait, or wrong. All keys that are asked for are there."""
-    runs = ctx.scale.pick(test=3, quick=12, full=150)
+    runs = ctx.scale.pick(test=3, quick=12, full=120)
     refused = waited = missed = reads = 0
     waited_ns = 0.0
     for i, seed in enumerate(ctx.seeds(runs)):

@@ -80,7 +80,7 @@ def grow_global_lock() -> Claim:
     )
 
 
-_WRITES, _READS = 500_000.0, 400_000.0  # a second
+_WRITES, _READS = 200_000.0, 250_000.0  # a second; more would already queue at a lock that nobody holds for long
 _THRESHOLD = 5.0
 _LONGER = 4
 _SENTENCE = "concurrent map read and map write"
@@ -100,14 +100,16 @@ def _workload(B: int, seconds: float, variant: str, *, presized: bool = False) -
 
 @grow_global_lock.model
 def with_and_without_the_lock(ctx: Context) -> Finding:
-    """Reads beside a growing map, with the lock that the article says growth holds and with none, and each presized."""
+    """Reads beside a growing map, with the lock that the article says growth holds and with none, and with the lock presized.
+    The map is so large that a growth at once takes longer than another program keeps a CPU: a tail of preemption is none of
+    the lock's."""
     return _compare(ctx, "plain", "growlock")
 
 
 def _compare(ctx: Context, without: str, lock: str) -> Finding:
     if len(allowed_cpus()) < 2:
         raise MissingTool("a reader and a writer at the same time take two CPUs")
-    B, seconds, p = ctx.scale.pick(test=(12, 0.06, 99), quick=(14, 0.08, 99), full=(13, 0.4, 99.9))
+    B, seconds, p = ctx.scale.pick(test=(13, 0.06, 99), quick=(17, 0.1, 99), full=(17, 0.42, 99.9))
     rounds = min(ctx.scale.pairs, PAIRS_ASKED)
     last: dict[str, Result] = {}
 

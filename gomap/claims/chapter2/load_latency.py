@@ -100,8 +100,8 @@ def _walked(w: Workload, seed: int) -> Shape:
 @load_latency.model
 def load_size_and_chains(ctx: Context) -> Finding:
     """Load at fixed sizes, size at fixed load, and chain length in cache, each interleaved."""
-    sizes = ctx.scale.pick(test=(5, 8, 10), quick=(6, 12, 17), full=(6, 11, 14, 17, 19))
-    ops = ctx.scale.pick(test=30_000, quick=150_000, full=1_000_000)
+    sizes = ctx.scale.pick(test=(5, 8, 10), quick=(6, 12, 17), full=(6, 11, 14, 17))
+    ops = ctx.scale.pick(test=30_000, quick=150_000, full=500_000)
 
     def ns(w: Workload, seed: int) -> float:
         return ns_each(ctx.run(w, seed))
