@@ -183,7 +183,7 @@ def test_what_cannot_be_registered() -> None:
     with pytest.raises(BadValue, match="by source"):
         SourceVerdict("maybe", "")
     with pytest.raises(BadValue, match="two experiments"):
-        entry("C2.6").model(lambda ctx: None)  # type: ignore[arg-type, return-value]
+        entry("C2.6").model(lambda ctx: None)
 
 
 def test_control_runs_are_found_by_name() -> None:

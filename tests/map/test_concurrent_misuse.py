@@ -188,7 +188,7 @@ def test_threads_that_share_an_iterator() -> None:
         time.sleep(0)  # between the step in C and the reading of what it found: another thread's turn
         return load(memory)
 
-    m._key.load = late  # type: ignore[method-assign]
+    m._key.load = late
 
     def body() -> None:
         while True:

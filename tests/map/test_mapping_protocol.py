@@ -81,7 +81,7 @@ class Spelled(Map):
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Mapping) and dict(self.items()) == dict(other.items())
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None
 
     @classmethod
     def fromkeys(cls, keys: Iterable[Any], value: Any = None) -> Any:
@@ -91,13 +91,13 @@ class Spelled(Map):
         return new
 
 
-class Pairs(mapping_tests.collections.abc.ItemsView):  # type: ignore[misc,name-defined]
+class Pairs(mapping_tests.collections.abc.ItemsView):
     def __iter__(self) -> Iterator[Any]:
         for key in self._mapping:
             yield key, self._mapping[key]
 
 
-class TestMappingProtocol(mapping_tests.TestHashMappingProtocol):  # type: ignore[misc,name-defined]
+class TestMappingProtocol(mapping_tests.TestHashMappingProtocol):
     type2test = Spelled
 
 

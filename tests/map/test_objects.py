@@ -26,7 +26,7 @@ class Torn:
 
 def test_no_number_is_drawn_twice() -> None:
     objects, threads, each = Objects(), 4, 500
-    objects.numbers = Torn()  # type: ignore[assignment]
+    objects.numbers = Torn()
     refs: list[list[int]] = [[] for _ in range(threads)]
     start = threading.Barrier(threads)
 
@@ -56,7 +56,7 @@ def test_a_finalizer_may_put_while_a_number_is_drawn() -> None:
                 assert objects.put("inner") == 2
             return super().__next__()
 
-    objects.numbers = Nested()  # type: ignore[assignment]
+    objects.numbers = Nested()
     outer = objects.put("outer")
     assert objects.take(outer) == "outer"
     assert objects.take(2) == "inner"

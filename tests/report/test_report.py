@@ -185,11 +185,11 @@ def test_pictures_are_vega_lite_and_tables_hold_the_numbers(series: Series) -> N
 
 def test_what_is_drawn() -> None:
     assert sum(spec(s) is not None for s in ALL_SERIES) == DRAWN
-    band = spec(TIMELINE)["layer"][0]["data"]["values"]  # type: ignore[index]
+    band = spec(TIMELINE)["layer"][0]["data"]["values"]
     assert [(g["from"], g["to"]) for g in band] == [(80.0, 110.0), (160.0, 298.0)]  # the last one goes on to the end
-    assert spec(BARS)["layer"][0]["encoding"]["x"]["scale"] == {"zero": True}  # type: ignore[index]
-    assert spec(WIDE_BARS)["layer"][0]["encoding"]["x"]["scale"]["type"] == "log"  # type: ignore[index]
-    assert [row["name"] for row in spec(BROKEN)["data"]["values"]] == ["b"]  # type: ignore[index]
+    assert spec(BARS)["layer"][0]["encoding"]["x"]["scale"] == {"zero": True}
+    assert spec(WIDE_BARS)["layer"][0]["encoding"]["x"]["scale"]["type"] == "log"
+    assert [row["name"] for row in spec(BROKEN)["data"]["values"]] == ["b"]
 
 
 def test_a_long_time_line_keeps_its_slowest_rows_and_growths() -> None:

@@ -112,6 +112,6 @@ def test_unknown_layouts() -> None:
     with pytest.raises(BadValue, match="unknown layout 'loose', allowed: go, padded"):
         gomap.Map(layout="loose")
     with pytest.raises(BadValue, match="unknown layout"):
-        gomap.RWMutexMap(layout=["go"])  # type: ignore[arg-type]
+        gomap.RWMutexMap(layout=["go"])
     with pytest.raises(BadValue, match="unknown layout"):
         Workload(ops=1, layout="loose")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -246,7 +247,7 @@ def test_it_begins_where_all_is_certain() -> None:
 def recorded(variant: str = "lockfree", threads: int = 4, keys: int = 4, ops: int = 20_000, **more: object) -> History:
     groups = [Group(threads=threads, mix=MIX)]
     w = Workload(variant=variant, size=keys, ops=ops, groups=groups, oversubscribe=True, seed=7)
-    return record_history(None, w, **more)  # type: ignore[arg-type]
+    return record_history(None, w, **more)
 
 
 def test_what_is_recorded() -> None:
@@ -332,7 +333,7 @@ def test_arguments_that_are_refused() -> None:
     w = Workload(variant="mutex", size=4, ops=100, groups=[Group(mix=MIX)])
     for more in ({"compare": 101}, {"ballast": -1}, {"waves": -1}, {"stamps": "sun"}):
         with pytest.raises(BadValue):
-            record_history(None, w, **more)  # type: ignore[arg-type]
+            record_history(None, w, **more)
     for m in (Map(), ConcurrentMap("str"), ConcurrentMap("int64", "float64")):
         with pytest.raises(BadValue, match="a concurrent map of int64 to int64 expected"):
             record_history(m, w)
@@ -381,7 +382,7 @@ def done_twice(h: History) -> None:
 
 @pytest.mark.parametrize("lie", [stale_read, lost_update, duplicate_insert, done_twice])
 @pytest.mark.parametrize("variant", ["lockfree", "mutex"])
-def test_a_lie_is_found(lie, variant: str) -> None:  # type: ignore[no-untyped-def]
+def test_a_lie_is_found(lie: Callable[[History], None], variant: str) -> None:
     h = recorded(variant, ops=40_000)
     assert check_linearizable(h).verdict == "ok"
     lie(h)
