@@ -1,4 +1,4 @@
-"""Mistakes planted in the concurrent designs, one at a time: the histories of each cannot be put in order.
+"""Mistakes planted in the concurrent designs, one at a time: their histories cannot be put in order, or the map is damaged.
 
 Each mistake is a text that stands exactly once in a file of csrc, and what replaces it. Threads are paused at random before
 ordered accesses (history.c, -DGM_PAUSE), without which some of these moments are a few nanoseconds. The designs as they are
@@ -162,7 +162,7 @@ def test_a_mistake_is_found(m: Mistake, objects: Objects, tmp_path: Path) -> Non
     changed.write_text(text.replace(m.old, m.new))
     built = objects.program(instead={CSRC / m.file: objects.compiled(changed, tmp_path / "changed.o")}, name="mistaken")
     found = verdict(built, m.variant, m.ballast, 200)
-    assert found == "violation" or found.startswith("exit code -")  # it may have corrupted memory, and died of that first
+    assert found in ("violation", "corrupt") or found.startswith("exit code -")  # killed: by memory that it had overwritten
 
 
 @pytest.mark.parametrize("ballast", [0, 500])
