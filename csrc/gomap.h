@@ -636,6 +636,43 @@ int gm_linear_check(const gm_linear_config *c, const gm_history_event *events, u
  * not guarded, nobody else may use it. *ns: what all took; *hits: how many were there. GM_E_ARGUMENT for other maps. */
 int gm_time_gets(gm_map *m, const uint64_t *keys, size_t n, uint64_t *ns, uint64_t *hits);
 
+/* lab/headers.c: gets of one map beside writes to another, or to the same, with their headers laid out at will. */
+enum gm_header_word {
+    GM_HEADER_COUNT = 0,
+    GM_HEADER_FLAGS = 1,
+    GM_HEADER_NOVERFLOW = 2,
+    GM_HEADER_NEVACUATE = 3,
+    GM_HEADER_HASH0 = 4,
+    GM_HEADER_B = 5,
+    GM_HEADER_BUCKETS = 6,
+    GM_HEADER_OLDBUCKETS = 7,
+    GM_HEADER_WORDS = 8
+};
+
+typedef struct gm_headers_config {
+    gm_map *reader, *writer; /* 8-byte keys and elems of GM_MEM, Go's knobs, not empty, not growing */
+    uint32_t offsets[8];     /* of the words of a header by enum gm_header_word: within 128 bytes */
+    uint32_t reader_at;      /* bytes from the writer's header to the reader's, up to 4,096; 0: one map, one header */
+    const uint64_t *gets;    /* a batch */
+    size_t ngets;
+    const uint64_t *writes;     /* round and round; */
+    size_t nwrites;             /* 0: the writer does nothing */
+    int inserts;                /* 0: updates of keys that are there; 1: inserts of keys that are not, each deleted again */
+    int reader_cpu, writer_cpu; /* -1: not pinned */
+    uint32_t batches;
+    const gm_alloc *alloc; /* NULL: the C library's */
+} gm_headers_config;
+
+typedef struct gm_header_batch {
+    uint64_t ns;
+    uint64_t writes; /* that the writer did meanwhile */
+} gm_header_batch;
+
+/* Stores c->batches batches, and the hits of all. Two threads; the call returns when both are gone. GM_E_ARGUMENT for other
+ * maps, words that overlap, keys that are not as said, or inserts that leave the map growing; GM_E_NOMEM, GM_E_THREAD,
+ * GM_E_PIN; what a guarded write is refused with. */
+int gm_time_headers(const gm_headers_config *c, gm_header_batch *batches, uint64_t *hits);
+
 /* base/build.c: how the core was made. */
 enum gm_build_part { GM_BUILD_COMPILER = 0, GM_BUILD_FLAGS = 1, GM_BUILD_COMMIT = 2 };
 const char *gm_build_info(int part);

@@ -120,6 +120,17 @@ typedef struct maptype {
     bool key_indirect, elem_indirect, bucket_pointers;
 } maptype;
 
+/* Where the words of a header lie that is not in its map (lab/headers.c). */
+typedef struct gm_places {
+    _Atomic uint64_t *count;
+    _Atomic uint8_t *flags;
+    _Atomic uint16_t *noverflow;
+    _Atomic uint64_t *nevacuate;
+    _Atomic uint32_t *hash0;
+    _Atomic uint8_t *B;
+    bmap *_Atomic *buckets, *_Atomic *oldbuckets;
+} gm_places;
+
 /* Stands before every piece of memory that a map allocates. */
 typedef struct gm_block {
     struct gm_block *next; /* in limbo, garbage or the spare list */
@@ -191,6 +202,7 @@ struct gm_map {
         _Atomic uint64_t unlinked, stale_reads, entered;
     } counts;              /* gm_knob_counts */
     _Atomic uint32_t refs; /* the handle and each iterator */
+    const gm_places *placed;
 };
 
 /* The first of these offsets begins a line in Go's layout, the second in the padded one. */

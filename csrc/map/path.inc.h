@@ -4,11 +4,14 @@
  * are four copies of one algorithm. Here it is one body, compiled by paths.c for each family of keys (keys.h) and each way
  * of hashing. The includer defines
  *
- *   P(name)      the name of this path's function          K(name)      the key family's function
+ *   PATH_NAME, PATH_SUFFIX   what a function is called: P(get) is PATH_NAME PATH_SUFFIX _get
+ *   PATH_KEYS    the family of keys: K(eq) is its function (keys.h)
  *   PATH_FN      `static` with the target attribute        PATH_HASH    the family's hash function
  *   PATH_PROBED  1: charges its time to causes (base/probe.h); 0: knows nothing of it
  *   PATH_SCALAR  1: reads look at one cell after the other, as Go's do; 0: at the eight tophash bytes at once
  *   PATH_KNOBS   1: does what the map's knobs say (knobs.c); 0: what Go's settings say, which are constants then
+ *   HDR(word)    where a word of the map's header lies, and KNOB(name): if not in the map, and not as PATH_KNOBS says
+ *                (lab/headers.c)
  *
  * ALGORITHM. A key's hash has two uses: its low B bits choose the bucket, its top byte (tophash) stands in the bucket so
  * that most cells are ruled out eight at a time, with one vector compare and no branch per cell.
@@ -29,6 +32,22 @@
  *       and misses it, says so. NaN is hashed (drawn) exactly once at each use.
  *   G5  The search stops at emptyRest: behind it there is nothing (H4 in check.c).
  */
+
+#ifndef P
+#define JOIN_(a, b, c) a##b##_##c
+#define JOIN(a, b, c) JOIN_(a, b, c)
+#define P(name) JOIN(PATH_NAME, PATH_SUFFIX, name)
+#define K_(a, b) a##_##b
+#define K__(a, b) K_(a, b)
+#define K(name) K__(PATH_KEYS, name)
+#endif
+#ifndef KNOB
+#define KNOB(name) (PATH_KNOBS ? m->knobs.name : (uint32_t)go_##name)
+#endif
+#ifndef HDR
+#define HDR(word) (&m->h.word)
+#endif
+#define GROWING (gm_load_rlx(HDR(oldbuckets)) != NULL)
 
 #if PATH_KNOBS
 /* The key's hash; skewed (knobs.c) where the knob says so. */
@@ -101,26 +120,26 @@ PATH_FN inline bmap *P(search)(const gm_map *m, bmap *b, K(t) k, uint8_t top, un
 PATH_FN inline bmap *P(load_buckets)(gm_map *m)
 {
     if (KNOB(buckets_load) == GM_LOAD_SEQ_CST)
-        return gm_load_seq_cst(&m->h.buckets);
-    bmap *buckets = gm_load_acq(&m->h.buckets);
+        return gm_load_seq_cst(HDR(buckets));
+    bmap *buckets = gm_load_acq(HDR(buckets));
     if (KNOB(buckets_load) == GM_LOAD_RMW)
-        gm_cas_acq(&m->h.buckets, &buckets, buckets); /* finds what is there now, whether it succeeds or not */
+        gm_cas_acq(HDR(buckets), &buckets, buckets); /* finds what is there now, whether it succeeds or not */
     return buckets;
 }
 
 /* mapaccess: where k is, or NULL. The order of the loads is O2's. */
 PATH_FN inline bmap *P(find)(gm_map *m, K(t) k, unsigned *cell)
 {
-    if (gm_load_rlx(&m->h.count) == 0)
+    if (gm_load_rlx(HDR(count)) == 0)
         return NULL;
-    uint64_t hash = PATH_HASH(m, k, gm_load_rlx(&m->h.hash0));
-    uint64_t mask = bucketMask(gm_load_acq(&m->h.B)); /* pairs with hashGrow's release of B */
-    uint8_t flags = gm_load_acq(&m->h.flags);
+    uint64_t hash = PATH_HASH(m, k, gm_load_rlx(HDR(hash0)));
+    uint64_t mask = bucketMask(gm_load_acq(HDR(B))); /* pairs with hashGrow's release of B */
+    uint8_t flags = gm_load_acq(HDR(flags));
     bmap *buckets = P(load_buckets)(m);
     if (gm_unlikely(!buckets))
         return NULL;
     bmap *b = bucketAt(m, buckets, hash & mask);
-    bmap *old = gm_load_acq(&m->h.oldbuckets); /* pairs with hashGrow's release */
+    bmap *old = gm_load_acq(HDR(oldbuckets)); /* pairs with hashGrow's release */
     if (gm_unlikely(old != NULL)) {
         bmap *oldb = bucketAt(m, old, hash & (flags & sameSizeGrow ? mask : mask >> 1));
         if (!evacuated(oldb))
@@ -132,9 +151,9 @@ PATH_FN inline bmap *P(find)(gm_map *m, K(t) k, unsigned *cell)
 /* The locked instruction that the article sees at the beginning of a get; it orders nothing. */
 PATH_FN inline void P(enter)(gm_map *m)
 {
-    uint32_t hash0 = gm_load_rlx(&m->h.hash0);
+    uint32_t hash0 = gm_load_rlx(HDR(hash0));
     if (KNOB(entry) == GM_ENTRY_CMPXCHG)
-        gm_cas_rlx(&m->h.hash0, &hash0, hash0); /* a word of the header's line, which it leaves as it is */
+        gm_cas_rlx(HDR(hash0), &hash0, hash0); /* a word of the header's line, which it leaves as it is */
     else if (KNOB(entry) == GM_ENTRY_XADD)
         gm_add_rlx(&m->counts.entered, 1);
 }
@@ -144,7 +163,7 @@ PATH_FN inline int P(get_key)(gm_map *m, K(t) k, void *elem)
     unsigned cell;
     if (PATH_KNOBS)
         P(enter)(m);
-    if (KNOB(check_writing) == GM_CHECK_ON && gm_unlikely(gm_load_rlx(&m->h.flags) & hashWriting))
+    if (KNOB(check_writing) == GM_CHECK_ON && gm_unlikely(gm_load_rlx(HDR(flags)) & hashWriting))
         return GM_E_READ_WRITE;
     bmap *b = P(find)(m, k, &cell);
     if (!b)
@@ -223,16 +242,16 @@ PATH_FN inline int P(insert)(gm_map *m, K(t) k, uint8_t top, P(place) at, const 
     K(fill)(m, keySlot(m, at.free, at.free_cell), k, key_block);
     gm_elem_fill(m, elemSlot(m, at.free, at.free_cell), elem, elem_len, elem_block);
     setTophash(at.free, at.free_cell, top); /* publishes the cell (O1) */
-    gm_store_rlx(&m->h.count, gm_load_rlx(&m->h.count) + 1);
+    gm_store_rlx(HDR(count), gm_load_rlx(HDR(count)) + 1);
     return GM_OK;
 }
 
 #if PATH_KNOBS
 /* Whether the insert of a new key is to start a growth first, if none runs (G1). One an operation: K4 in knobs.c. */
-#define GROWTH_DUE(m, B, grown) (!(grown) && gm_growth_due(m))
+#define GROWTH_DUE(B, grown) (!(grown) && gm_growth_due(m))
 #else
-#define GROWTH_DUE(m, B, grown)                                                                                                \
-    (overLoadFactor(gm_load_rlx(&(m)->h.count) + 1, B) || tooManyOverflowBuckets(gm_load_rlx(&(m)->h.noverflow), B))
+#define GROWTH_DUE(B, grown)                                                                                                   \
+    (overLoadFactor(gm_load_rlx(HDR(count)) + 1, B) || tooManyOverflowBuckets(gm_load_rlx(HDR(noverflow)), B))
 #endif
 
 PATH_FN inline int P(grow_work)(gm_map *m, uint64_t bucket)
@@ -243,21 +262,21 @@ PATH_FN inline int P(grow_work)(gm_map *m, uint64_t bucket)
 /* The part of mapassign between setting and clearing hashWriting. */
 PATH_FN inline int P(put)(gm_map *m, K(t) k, uint64_t hash, const void *elem, size_t elem_len, uint64_t *old_ref)
 {
-    if (gm_unlikely(!gm_load_rlx(&m->h.buckets)) && gm_first_bucket(m) != GM_OK)
+    if (gm_unlikely(!gm_load_rlx(HDR(buckets))) && gm_first_bucket(m) != GM_OK)
         return GM_E_NOMEM;
     bool grown __attribute__((unused)) = false; /* asked for with knobs only */
     for (;;) {
-        uint8_t B = gm_load_rlx(&m->h.B);
+        uint8_t B = gm_load_rlx(HDR(B));
         uint64_t bucket = hash & bucketMask(B);
-        if (gm_unlikely(growing(m)) && P(grow_work)(m, bucket) != GM_OK)
+        if (gm_unlikely(GROWING) && P(grow_work)(m, bucket) != GM_OK)
             return GM_E_NOMEM;
-        bmap *first = bucketAt(m, gm_load_rlx(&m->h.buckets), bucket);
+        bmap *first = bucketAt(m, gm_load_rlx(HDR(buckets)), bucket);
         P(place) at = P(search_place)(m, first, k, tophash(hash));
         if (at.hit) {
             K(rewrite)(m, keySlot(m, at.hit, at.hit_cell), k);
             return gm_elem_overwrite(m, elemSlot(m, at.hit, at.hit_cell), elem, elem_len, old_ref);
         }
-        if (growing(m) || !GROWTH_DUE(m, B, grown))
+        if (GROWING || !GROWTH_DUE(B, grown))
             return P(insert)(m, k, tophash(hash), at, elem, elem_len);
         if (gm_hashGrow(m) != GM_OK)
             return GM_E_NOMEM;
@@ -273,20 +292,20 @@ PATH_FN inline int P(end_write)(gm_map *m, int status)
         gm_collect_garbage(m, 4);
         gm_span_leave(span);
     }
-    uint8_t flags = gm_load_rlx(&m->h.flags);
+    uint8_t flags = gm_load_rlx(HDR(flags));
     if (gm_unlikely(!(flags & hashWriting)))
         return GM_E_WRITES;
-    gm_store_rlx(&m->h.flags, (uint8_t)(flags & ~hashWriting));
+    gm_store_rlx(HDR(flags), (uint8_t)(flags & ~hashWriting));
     return status;
 }
 
 PATH_FN inline int P(assign_key)(gm_map *m, K(t) k, const void *elem, size_t elem_len, uint64_t *old_ref)
 {
-    uint8_t flags = gm_load_rlx(&m->h.flags);
+    uint8_t flags = gm_load_rlx(HDR(flags));
     if (gm_unlikely(flags & hashWriting))
         return GM_E_WRITES;
-    uint64_t hash = PATH_HASH(m, k, gm_load_rlx(&m->h.hash0));
-    gm_store_rlx(&m->h.flags, (uint8_t)(flags ^ hashWriting));
+    uint64_t hash = PATH_HASH(m, k, gm_load_rlx(HDR(hash0)));
+    gm_store_rlx(HDR(flags), (uint8_t)(flags ^ hashWriting));
     return P(end_write)(m, P(put)(m, k, hash, elem, elem_len, old_ref));
 }
 
@@ -296,7 +315,7 @@ PATH_FN inline int P(assign_key)(gm_map *m, K(t) k, const void *elem, size_t ele
 PATH_FN int P(grow_before_delete)(gm_map *m, K(t) k)
 {
     unsigned cell;
-    if (growing(m) || !gm_growth_due(m) || !K(reflexive)(m, k) || !P(find)(m, k, &cell))
+    if (GROWING || !gm_growth_due(m) || !K(reflexive)(m, k) || !P(find)(m, k, &cell))
         return GM_OK;
     return gm_hashGrow(m);
 }
@@ -306,11 +325,11 @@ PATH_FN inline int P(remove)(gm_map *m, K(t) k, uint64_t hash, void *old_elem)
 {
     if (KNOB(delete_grows) == GM_DELETE_STARTS && P(grow_before_delete)(m, k) != GM_OK)
         return GM_E_NOMEM;
-    uint64_t bucket = hash & bucketMask(gm_load_rlx(&m->h.B));
-    if (gm_unlikely(growing(m)) && P(grow_work)(m, bucket) != GM_OK)
+    uint64_t bucket = hash & bucketMask(gm_load_rlx(HDR(B)));
+    if (gm_unlikely(GROWING) && P(grow_work)(m, bucket) != GM_OK)
         return GM_E_NOMEM;
     unsigned cell;
-    bmap *first = bucketAt(m, gm_load_rlx(&m->h.buckets), bucket);
+    bmap *first = bucketAt(m, gm_load_rlx(HDR(buckets)), bucket);
     bmap *b = P(search)(m, first, k, tophash(hash), &cell);
     if (!b)
         return GM_MISS;
@@ -320,8 +339,8 @@ PATH_FN inline int P(remove)(gm_map *m, K(t) k, uint64_t hash, void *old_elem)
     gm_settle_emptyRest(m, first, b, cell);
     if (KNOB(delete_mode) == GM_DELETE_UNLINK && b != first)
         gm_unlink_if_empty(m, first, b);
-    uint64_t count = gm_load_rlx(&m->h.count) - 1;
-    gm_store_rlx(&m->h.count, count);
+    uint64_t count = gm_load_rlx(HDR(count)) - 1;
+    gm_store_rlx(HDR(count), count);
     if (gm_unlikely(count == 0))
         gm_reset_hash0(m);
     return GM_OK;
@@ -329,13 +348,13 @@ PATH_FN inline int P(remove)(gm_map *m, K(t) k, uint64_t hash, void *old_elem)
 
 PATH_FN inline int P(delete_key)(gm_map *m, K(t) k, void *old_elem)
 {
-    if (gm_load_rlx(&m->h.count) == 0)
+    if (gm_load_rlx(HDR(count)) == 0)
         return GM_MISS;
-    uint8_t flags = gm_load_rlx(&m->h.flags);
+    uint8_t flags = gm_load_rlx(HDR(flags));
     if (gm_unlikely(flags & hashWriting))
         return GM_E_WRITES;
-    uint64_t hash = PATH_HASH(m, k, gm_load_rlx(&m->h.hash0));
-    gm_store_rlx(&m->h.flags, (uint8_t)(flags ^ hashWriting));
+    uint64_t hash = PATH_HASH(m, k, gm_load_rlx(HDR(hash0)));
+    gm_store_rlx(HDR(flags), (uint8_t)(flags ^ hashWriting));
     return P(end_write)(m, P(remove)(m, k, hash, old_elem));
 }
 
@@ -363,8 +382,8 @@ PATH_FN inline void P(move_cell)(gm_map *m, bmap *from, unsigned i, uint8_t top,
 PATH_FN inline unsigned P(goes_to_y)(gm_map *m, bmap *b, unsigned i, uint64_t newbit, uint8_t *top)
 {
     K(t) k = K(of_slot)(m, keySlot(m, b, i));
-    uint64_t hash = PATH_HASH(m, k, gm_load_rlx(&m->h.hash0));
-    if ((gm_load_rlx(&m->h.flags) & iterator) && !K(reflexive)(m, k)) {
+    uint64_t hash = PATH_HASH(m, k, gm_load_rlx(HDR(hash0)));
+    if ((gm_load_rlx(HDR(flags)) & iterator) && !K(reflexive)(m, k)) {
         unsigned y = *top & 1;
         *top = tophash(hash);
         return y;
@@ -374,8 +393,8 @@ PATH_FN inline unsigned P(goes_to_y)(gm_map *m, bmap *b, unsigned i, uint64_t ne
 
 PATH_FN void P(move_chain)(gm_map *m, bmap *first, uint64_t oldbucket, uint64_t newbit)
 {
-    bool same = gm_load_rlx(&m->h.flags) & sameSizeGrow;
-    bmap *buckets = gm_load_rlx(&m->h.buckets);
+    bool same = gm_load_rlx(HDR(flags)) & sameSizeGrow;
+    bmap *buckets = gm_load_rlx(HDR(buckets));
     P(dest) to[2] = {{bucketAt(m, buckets, oldbucket), 0}, {same ? NULL : bucketAt(m, buckets, oldbucket + newbit), 0}};
     for (bmap *b = first; b; b = overflow(m, b)) {
         for (unsigned i = 0; i < bucketCnt; i++) {
@@ -394,13 +413,13 @@ PATH_FN void P(move_chain)(gm_map *m, bmap *first, uint64_t oldbucket, uint64_t 
 /* What Go's collector could free after an evacuation: the chain's heap buckets, and what the first bucket points to. */
 PATH_FN void P(let_go_chain)(gm_map *m, bmap *first, uint64_t newbit)
 {
-    bmap *old = gm_load_rlx(&m->h.oldbuckets);
+    bmap *old = gm_load_rlx(HDR(oldbuckets));
     for (bmap *b = overflow(m, first); b; b = overflow(m, b))
         if (preallocIndex(m, old, newbit, m->extra.nold, b) < 0) {
             m->extra.nheap--;
             gm_retire(m, b);
         }
-    if (m->t.bucket_pointers && !(gm_load_rlx(&m->h.flags) & oldIterator)) {
+    if (m->t.bucket_pointers && !(gm_load_rlx(HDR(flags)) & oldIterator)) {
         unsigned char *p = (unsigned char *)first;
         for (size_t at = bucketCnt; at < m->t.bucketsize; at += 8)
             gm_shared_zero(p + at, 8);
@@ -410,7 +429,7 @@ PATH_FN void P(let_go_chain)(gm_map *m, bmap *first, uint64_t newbit)
 PATH_FN int P(evacuate)(gm_map *m, uint64_t oldbucket)
 {
     uint64_t newbit = noldbuckets(m);
-    bmap *first = bucketAt(m, gm_load_rlx(&m->h.oldbuckets), oldbucket);
+    bmap *first = bucketAt(m, gm_load_rlx(HDR(oldbuckets)), oldbucket);
     if (!evacuated(first)) {
         uint64_t more = 0;
         for (bmap *b = overflow(m, first); b; b = overflow(m, b))
@@ -424,7 +443,7 @@ PATH_FN int P(evacuate)(gm_map *m, uint64_t oldbucket)
         P(let_go_chain)(m, first, newbit);
         gm_event_push(m, GM_EV_EVACUATE, oldbucket, 0, 0, 0);
     }
-    if (oldbucket == gm_load_rlx(&m->h.nevacuate))
+    if (oldbucket == gm_load_rlx(HDR(nevacuate)))
         gm_advanceEvacuationMark(m, newbit);
     return GM_OK;
 }
@@ -491,7 +510,7 @@ PATH_FN bmap *P(find_slot)(gm_map *m, const void *slot, unsigned *cell)
 
 PATH_FN uint64_t P(hash_slot)(gm_map *m, const void *slot)
 {
-    return PATH_HASH(m, K(of_slot)(m, slot), gm_load_rlx(&m->h.hash0));
+    return PATH_HASH(m, K(of_slot)(m, slot), gm_load_rlx(HDR(hash0)));
 }
 
 PATH_FN uint64_t P(hash_key)(gm_map *m, const void *key, size_t len, uint32_t seed)

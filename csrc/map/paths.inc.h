@@ -3,16 +3,6 @@
  * by paths_knobs.c.
  */
 
-#ifndef KNOB
-#define JOIN_(a, b, c) a##b##_##c
-#define JOIN(a, b, c) JOIN_(a, b, c)
-#define P(name) JOIN(PATH_NAME, PATH_SUFFIX, name)
-#define K_(a, b) a##_##b
-#define K__(a, b) K_(a, b)
-#define K(name) K__(PATH_KEYS, name)
-#define KNOB(name) (PATH_KNOBS ? m->knobs.name : (uint32_t)go_##name)
-#endif
-
 /* The forms for any hasher. */
 #define PATH_FN static
 #if PATH_KNOBS
