@@ -40,6 +40,7 @@ __all__ = [
     "beside_writer",
     "gathered",
     "missed_after",
+    "no_dearer",
     "on_go",
     "on_model",
     "ranged_after",
@@ -94,6 +95,30 @@ def unchanged(pairs: Pairs, what: str, *, metric: str | None = None, unit: str =
             *(Number.of_ratio(f"{what}, {name}", median_interval(values), unit) for name, values in samples.items()),
         ),
         series=(bars(f"{what[0].upper()}{what[1:]}", unit, samples),),
+        settings=pairs.settings,
+    )
+
+
+def no_dearer(pairs: Pairs, what: str, most: float) -> Finding:
+    """A verdict on "it does not rise over so much": confirmed if the interval of the effect lies wholly up to `most`, a ratio
+    over 1, refuted if wholly above."""
+    effect, noise = pairs.effect(), pairs.noise()
+    few = too_few(pairs)
+    if few:
+        verdict, why = UNDECIDED, few
+    elif noise.high > noise.low * most * most:
+        verdict, why = NOT_MEASURABLE, f"the same setting twice already spreads over {noise.low:.3g} to {noise.high:.3g}"
+    elif effect.high <= most:
+        verdict, why = CONFIRMED, f"no more than {most:g}"
+    elif effect.low > most:
+        verdict, why = REFUTED, f"more than {most:g}"
+    else:
+        verdict, why = UNDECIDED, f"for a verdict it would have to lie on one side of {most:g}"
+    a, b = pairs.settings
+    return Finding(
+        verdict,
+        f"{what[0].upper()}{what[1:]}: {b} is {effect} times {a}; {why}{reduced_note(pairs)}.",
+        numbers=(Number.of_ratio(f"{what}, effect", effect),),
         settings=pairs.settings,
     )
 

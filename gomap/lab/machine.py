@@ -10,7 +10,7 @@ from typing import Any
 
 from gomap._core import ffi, lib
 
-__all__ = ["Machine", "allowed_cpus", "this_machine"]
+__all__ = ["Machine", "allowed_cpus", "this_machine", "two_cores"]
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,19 @@ def allowed_cpus() -> tuple[int, ...]:
     if hasattr(os, "sched_getaffinity"):
         return tuple(sorted(os.sched_getaffinity(0)))
     return tuple(range(os.cpu_count() or 1))
+
+
+def two_cores() -> tuple[int, int] | None:
+    """Two CPUs of different cores that this process may run on; None if there are none. Two CPUs of one core have one first
+    cache. Where the system does not say which is of which core, each counts as one of its own."""
+
+    def core(cpu: int) -> tuple[str, str]:
+        folder = f"/sys/devices/system/cpu/cpu{cpu}/topology"
+        return _first_line(f"{folder}/physical_package_id"), _first_line(f"{folder}/core_id") or f"of {cpu}"
+
+    first, *others = allowed_cpus()
+    other = next((cpu for cpu in others if core(cpu) != core(first)), None)
+    return None if other is None else (first, other)
 
 
 def _built(part: int) -> str:

@@ -1,7 +1,14 @@
 """C4.2-header-false-sharing: count, flags and buckets share a cache line."""
 
+from __future__ import annotations
+
 from gomap.claims.claim import Claim, Criterion, Quantity, Setting, SourceVerdict
+from gomap.claims.context import Context, Measure
+from gomap.claims.headers import FAR, ONE_MAP, Beside, get_beside
+from gomap.claims.parts import all_of, no_dearer
 from gomap.claims.registry import claim
+from gomap.claims.timing import gets
+from gomap.claims.verdict import BACK_WITHIN, Finding, Number, bars, decide_pairs, median_interval
 
 
 @claim
@@ -46,4 +53,44 @@ def header_false_sharing() -> Claim:
             threshold=2.0,
         ),
         remedy=("R5", "R3"),
+    )
+
+
+_NEIGHBOURS = {"64 bytes apart": Beside(apart=64), "48 bytes apart": Beside(apart=48), "far apart": Beside(apart=FAR)}
+_OTHERS = {
+    "no writer": Beside(writes="nothing"),
+    "128 bytes apart": Beside(apart=128),
+    "one map": Beside(apart=ONE_MAP),
+    "one map, hot and cold apart": Beside("hot and cold apart", ONE_MAP),
+    "one map, inserts": Beside(apart=ONE_MAP, writes="inserts"),
+    "one map, inserts, hot and cold apart": Beside("hot and cold apart", ONE_MAP, "inserts"),
+}
+
+
+@header_false_sharing.model
+def gets_beside_a_writer(ctx: Context, measure: Measure[Beside] = get_beside) -> Finding:
+    """Gets of one map while another core writes to its neighbour, whose header shares a line with that of the first or does
+    not; and, in numbers, while it writes to the same map, which only here two threads can do without a lock."""
+    own, shared, far = _NEIGHBOURS
+    what = "get beside a writer of the neighbouring map"
+    doubled = ctx.pairs(_NEIGHBOURS[own], _NEIGHBOURS[shared], measure, names=(own, shared))
+    back = ctx.pairs(_NEIGHBOURS[far], _NEIGHBOURS[own], measure, names=(far, own))
+    found = all_of(
+        [
+            decide_pairs(doubled, what, threshold=header_false_sharing.claim.criterion.threshold, two_valued=True, unit="ns"),
+            no_dearer(back, f"{what}, no line shared", BACK_WITHIN),
+        ]
+    )
+    others = ctx.sweep([*_OTHERS.values()], measure, names=[*_OTHERS])
+    taken = {own: doubled.samples(0), shared: doubled.samples(1), far: back.samples(0)}
+    taken |= {name: others.of(i) for i, name in enumerate(_OTHERS)}
+    return found.with_(
+        numbers=(
+            *found.numbers,
+            *(Number.of_ratio(f"get, {name}", median_interval(ns), "ns") for name, ns in taken.items()),
+            Number.of_ratio("batches with a writer beside them", median_interval(doubled.samples(1, "at once")), "%"),
+            Number("gets that missed a present key", sum(doubled.samples(0, "missed") + doubled.samples(1, "missed"))),
+        ),
+        series=(bars("Get by where the writer's header lies", "ns", taken),),
+        workload=gets(200, 100_000),
     )

@@ -1,7 +1,14 @@
 """C4.3-header-offsets: Go 1.22 moved count to the end of hmap."""
 
-from gomap.claims.claim import Claim, Criterion, Quantity, Setting, SourceVerdict
+from __future__ import annotations
+
+from gomap.claims.claim import REFUTED, UNDECIDED, Claim, Criterion, Quantity, Setting, SourceVerdict
+from gomap.claims.context import Context, Measure
+from gomap.claims.headers import ONE_MAP, Beside, get_beside
+from gomap.claims.parts import all_of
 from gomap.claims.registry import claim
+from gomap.claims.timing import gets
+from gomap.claims.verdict import SAME_LOW, Finding, Number, Pairs, bars, decide_pairs, median_interval, reduced_note, too_few
 
 
 @claim
@@ -36,3 +43,45 @@ def header_offsets() -> Claim:
             text="Refuted by source; the layouts say whether the invented move would have helped.",
         ),
     )
+
+
+_FIRST = "count first"
+_MOVED = ("count last", "count on another line")
+_SPLIT = "hot and cold apart"
+
+
+def _inserting(layout: str) -> Beside:
+    """Both threads on one map, its header the only thing that they share."""
+    return Beside(layout, ONE_MAP, "inserts")
+
+
+@header_offsets.model
+def count_moved(ctx: Context, measure: Measure[Beside] = get_beside) -> Finding:
+    """Gets beside a writer that inserts and deletes, with count first as in Go; last in the same line, where 56 bytes end; and
+    in another line. A split by what a write changes is there for comparison: it leaves flags with count."""
+    found: list[Finding] = []
+    taken: dict[str, list[float]] = {}
+    for name in _MOVED:
+        pairs = ctx.pairs(_inserting("go"), _inserting(name), measure, names=(_FIRST, name))
+        found.append(_judged(pairs, f"get beside inserts, {name}"))
+        taken |= {_FIRST: pairs.samples(0), name: pairs.samples(1)}
+    taken[_SPLIT] = ctx.sweep([_inserting("go"), _inserting(_SPLIT)], measure, names=(_FIRST, _SPLIT)).of(1)
+    whole = all_of(found)
+    return whole.with_(
+        numbers=(
+            *whole.numbers,
+            *(Number.of_ratio(f"get beside inserts, {name}", median_interval(ns), "ns") for name, ns in taken.items()),
+        ),
+        series=(bars("Get beside inserts, by where count lies", "ns", taken),),
+        workload=gets(200, 100_000),
+    )
+
+
+def _judged(pairs: Pairs, what: str) -> Finding:
+    """Whether the move helps. It is said to lower something: where it certainly does not, but raises it, that refutes it as
+    much as no difference."""
+    found = decide_pairs(pairs, what, rising=False, two_valued=True, unit="ns")
+    if found.verdict != UNDECIDED or too_few(pairs) or pairs.effect().low < SAME_LOW:
+        return found
+    told = f"{what[0].upper()}{what[1:]}: {pairs.effect()} times {_FIRST}; it does not help{reduced_note(pairs)}."
+    return found.with_(verdict=REFUTED, reason=told)

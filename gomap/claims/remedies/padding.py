@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from gomap.claims.claim import CONFIRMED, NOT_MEASURABLE, REFUTED, UNDECIDED, Claim, Criterion, Quantity, Setting, SourceVerdict
+from gomap.claims.claim import Claim, Criterion, Quantity, Setting, SourceVerdict
 from gomap.claims.context import Context
-from gomap.claims.parts import all_of, apart
+from gomap.claims.headers import Beside, get_beside
+from gomap.claims.parts import all_of, apart, no_dearer
 from gomap.claims.registry import claim
-from gomap.claims.verdict import Finding, Number, Pairs, decide_pairs, median_interval, reduced_note, too_few
+from gomap.claims.verdict import Finding, Number, decide_pairs, median_interval
 from gomap.lab.workload import Group, Workload
 
 
@@ -52,28 +53,6 @@ def _ns(ctx: Context, w: Workload, seed: int) -> dict[str, float]:
     return {"ns": w.threads * 1e9 / r.throughput, "bytes": float(r.counters["memory"])}
 
 
-def _no_dearer(pairs: Pairs, what: str) -> Finding:
-    """A verdict on "it does not rise over 5 %"."""
-    effect, noise = pairs.effect(), pairs.noise()
-    few = too_few(pairs)
-    if few:
-        verdict, why = UNDECIDED, few
-    elif noise.high > noise.low * _RISE * _RISE:
-        verdict, why = NOT_MEASURABLE, f"the same setting twice already spreads over {noise.low:.3g} to {noise.high:.3g}"
-    elif effect.high <= _RISE:
-        verdict, why = CONFIRMED, f"no more than {_RISE:g}"
-    elif effect.low > _RISE:
-        verdict, why = REFUTED, f"more than {_RISE:g}"
-    else:
-        verdict, why = UNDECIDED, f"for a verdict it would have to lie on one side of {_RISE:g}"
-    return Finding(
-        verdict,
-        f"{what[0].upper()}{what[1:]}: padded is {effect} times natural; {why}{reduced_note(pairs)}.",
-        numbers=(Number.of_ratio(f"{what}, effect", effect),),
-        settings=pairs.settings,
-    )
-
-
 def _sharing(ctx: Context) -> Workload:
     """Two threads that write to different shards mostly, whose locks and headers lie side by side."""
     ops = ctx.scale.pick(test=60_000, quick=200_000, full=2_000_000)
@@ -90,8 +69,8 @@ def _alone(ctx: Context, size: int) -> Workload:
 
 @padding.model
 def shared_and_not(ctx: Context) -> Finding:
-    """Locks and headers of shards on lines of their own, which two threads share; buckets on lines of their own, which one
-    thread reads, in cache and beyond."""
+    """Locks and headers of shards, and headers of two maps, on lines of their own, which two threads share; buckets on lines of
+    their own, which one thread reads, in cache and beyond."""
     names = ("natural", "padded")
 
     def ns(w: Workload, seed: int) -> dict[str, float]:
@@ -99,17 +78,21 @@ def shared_and_not(ctx: Context) -> Finding:
 
     sharing = _sharing(ctx)
     shared = ctx.pairs(sharing, sharing.with_(layout="padded"), ns, names=names)
-    parts = [decide_pairs(shared, "operation, headers shared", rising=False, two_valued=True, unit="ns")]
+    headers = ctx.pairs(Beside(apart=48), Beside(apart=64), get_beside, names=names)
+    parts = [
+        decide_pairs(shared, "operation, headers of shards shared", rising=False, two_valued=True, unit="ns"),
+        decide_pairs(headers, "get beside a writer, headers of maps shared", rising=False, two_valued=True, unit="ns"),
+    ]
     numbers: list[Number] = []
     for where, size in (("in cache", 1_000), ("beyond it", ctx.scale.pick(test=20_000, quick=100_000, full=1_000_000))):
         w = _alone(ctx, size)
         lines = {**(w.knobs or {}), "bucket_stride": "aligned 64"}
         pairs = ctx.pairs(w, w.with_(knobs=lines), ns, names=names)
-        parts.append(_no_dearer(pairs, f"get, buckets {where}"))
+        parts.append(no_dearer(pairs, f"get, buckets {where}", _RISE))
         numbers.append(Number.of_ratio(f"bytes, buckets {where}, effect", pairs.effect("bytes")))
         numbers += [
             Number.of_ratio(f"get, buckets {where}, {n}", median_interval(pairs.samples(i)), "ns") for i, n in enumerate(names)
         ]
-    numbers.append(Number.of_ratio("bytes, headers, effect", shared.effect("bytes")))
+    numbers.append(Number.of_ratio("bytes, headers of shards, effect", shared.effect("bytes")))
     found = all_of(parts)
     return found.with_(numbers=(*found.numbers, *numbers), workload=sharing)
