@@ -146,6 +146,12 @@ static inline bool gm_shared_equal(const void *shared, const void *own, size_t n
             if (memcmp(&w, o + i, 8) != 0)
                 return false;
         }
+    } else if ((gm_misfit(shared, n) & 3) == 0) {
+        for (; i < n; i += 4) {
+            uint32_t w = gm_load_rlx((const _Atomic uint32_t *)(const void *)(s + i));
+            if (memcmp(&w, o + i, 4) != 0)
+                return false;
+        }
     } else {
         for (; i < n; i++)
             if (gm_load_rlx((const _Atomic unsigned char *)(const void *)(s + i)) != o[i])

@@ -115,7 +115,7 @@ static void yield_key(const gm_map *m, const void *slot, void *key)
 {
     keyany_t k = keyany_of_slot(m, slot);
     if (m->t.key_kind == GM_STRING)
-        *(gm_view *)key = k;
+        *(gm_view *)key = keyany_view(k);
     else if (k.p)
         gm_shared_load(key, k.p, k.n);
 }

@@ -189,25 +189,39 @@ static inline void keystr_wipe(gm_map *m, void *slot)
 
 /* ------------------------------------------------------------------ all the rest */
 
-typedef gm_view keyany_t;
+/* A key of the caller's, or one that lies in a cell or in the block that a cell points to: those other threads may write. */
+typedef struct keyany_t {
+    const void *p;
+    size_t n;
+    bool shared;
+} keyany_t;
+
+static inline gm_view keyany_view(keyany_t k)
+{
+    return (gm_view){k.p, k.n};
+}
 
 static inline keyany_t keyany_from(const gm_map *m, const void *p, size_t len)
 {
-    return (keyany_t){p, m->t.key_kind == GM_STRING ? len : m->t.key_size};
+    return (keyany_t){p, m->t.key_kind == GM_STRING ? len : m->t.key_size, false};
 }
 
 static inline keyany_t keyany_at(const gm_map *m, gm_key_batch keys, size_t i)
 {
-    if (m->t.key_kind == GM_STRING)
-        return keystr_at(m, keys, i);
-    return (keyany_t){(const unsigned char *)keys.data + i * m->t.key_size, m->t.key_size};
+    if (m->t.key_kind == GM_STRING) {
+        gm_view v = keystr_at(m, keys, i);
+        return (keyany_t){v.p, v.n, false};
+    }
+    return (keyany_t){(const unsigned char *)keys.data + i * m->t.key_size, m->t.key_size, false};
 }
 
 static inline keyany_t keyany_of_slot(const gm_map *m, const void *slot)
 {
-    if (m->t.key_kind == GM_STRING)
-        return gm_string_view(slot);
-    return (keyany_t){m->t.key_indirect ? gm_slot_ptr(slot) : slot, m->t.key_size};
+    if (m->t.key_kind == GM_STRING) {
+        gm_view v = gm_string_view(slot);
+        return (keyany_t){v.p, v.n, true};
+    }
+    return (keyany_t){m->t.key_indirect ? gm_slot_ptr(slot) : slot, m->t.key_size, true};
 }
 
 static inline double keyany_float(const void *p)
@@ -220,7 +234,7 @@ static inline double keyany_float(const void *p)
 static inline bool keyany_eq(const gm_map *m, void *slot, keyany_t k)
 {
     if (m->t.key_kind == GM_STRING)
-        return keystr_eq(m, slot, k);
+        return keystr_eq(m, slot, keyany_view(k));
     keyany_t have = keyany_of_slot(m, slot);
     if (!have.p) /* an indirect key that a racing delete has just cleared */
         return false;
@@ -238,14 +252,14 @@ static inline bool keyany_reflexive(const gm_map *m, keyany_t k)
 }
 
 /* NaN: a random number at every use, so that NaN keys spread over the buckets. Contents of a cell are read once into a
- * private copy, since another thread may be writing them. */
+ * private copy, since another thread may be writing them; a copy made byte by byte and read by words would hold up a lookup. */
 static inline uint64_t keyany_hash_any(gm_map *m, keyany_t k, uint32_t seed)
 {
     unsigned char own[maxKeyBytes];
     const void *p = k.p;
     if (!k.p && m->t.key_indirect) /* wiped by a racing delete */
         return 0;
-    if (k.n <= sizeof own && m->t.key_kind != GM_STRING) {
+    if (k.shared && k.n <= sizeof own && m->t.key_kind != GM_STRING) {
         gm_shared_load(own, k.p, k.n);
         p = own;
     }
