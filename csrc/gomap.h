@@ -86,6 +86,9 @@ enum gm_emptyrest { GM_EMPTYREST_STOP = 0, GM_EMPTYREST_WALK = 1 };
 enum gm_iter_flag_or { GM_ITER_OR_ONCE = 0, GM_ITER_OR_EVERY = 1, GM_ITER_OR_OFF = 2 };
 enum gm_paths_choice { GM_PATHS_FAST = 0, GM_PATHS_KNOBS = 1 };
 enum gm_bucket_stride { GM_STRIDE_NATURAL = 0, GM_STRIDE_192 = 1, GM_STRIDE_ALIGNED = 2 };
+enum gm_cells { GM_CELLS_ARRAYS = 0, GM_CELLS_PAIRS = 1 };
+enum gm_key_stride { GM_KEYS_NATURAL = 0, GM_KEYS_16 = 1, GM_KEYS_ALIGNED = 2 };
+enum gm_key_path { GM_KEY_PATH_FAST = 0, GM_KEY_PATH_GENERIC = 1 };
 
 /* Knobs of a classic map: settings that real Go does not offer. See map/knobs.c; gm_knobs_go gives Go's. */
 typedef struct gm_knobs {
@@ -102,7 +105,10 @@ typedef struct gm_knobs {
     uint32_t iter_flag_or;
     uint32_t chain; /* 1; up to 16: keys are hashed into one bucket of so many */
     uint32_t bucket_stride;
-    uint32_t paths; /* enum gm_paths_choice: the machine code that looks at knobs, though all may be Go's */
+    uint32_t cells; /* enum gm_cells: keys, then elems; or each key with its elem */
+    uint32_t key_stride;
+    uint32_t key_path; /* of 4-byte, 8-byte and string keys */
+    uint32_t paths;    /* enum gm_paths_choice: the machine code that looks at knobs, though all may be Go's */
 } gm_knobs;
 
 /* What the knobs did, since the map was made. */
@@ -175,6 +181,8 @@ typedef struct gm_header {
 typedef struct gm_layout {
     uint32_t key_slot, elem_slot, bucket_size; /* bytes */
     uint32_t key_offset, elem_offset;          /* of the first key and elem in a bucket */
+    uint32_t key_step, elem_step;              /* from one to the next */
+    uint32_t overflow_offset;                  /* of the pointer to the next bucket of the chain */
     int key_indirect, elem_indirect;           /* the slot is a pointer */
     int bucket_pointers;                       /* buckets hold pointers: Go's collector would scan them */
     int path;                                  /* 0 slow, 1 fast32, 2 fast64, 3 faststr */

@@ -62,8 +62,8 @@ def _bucket(m: Map, layout: Any, address: Any, preallocated: bool) -> Bucket:
     for cell, top in enumerate(tops):
         if top < MIN_TOP_HASH:
             continue
-        keys[cell] = _slot(m._key, address + layout.key_offset + cell * layout.key_slot, layout.key_indirect)
-        elem = _slot(m._elem, address + layout.elem_offset + cell * layout.elem_slot, layout.elem_indirect)
+        keys[cell] = _slot(m._key, address + layout.key_offset + cell * layout.key_step, layout.key_indirect)
+        elem = _slot(m._elem, address + layout.elem_offset + cell * layout.elem_step, layout.elem_indirect)
         elems[cell] = elem if m._objects is None else m._objects.now(elem, READ_WRITE)
     return Bucket(tops, keys, elems, preallocated)
 

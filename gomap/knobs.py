@@ -52,6 +52,11 @@ KNOBS: dict[str, Knob] = {
         1, None, f"a whole number from 1 to {_MOST_CHAIN}", "with hash=skewed: how many times the entries of a good one"
     ),
     "bucket_stride": _choice("from one bucket to the next; aligned 64: whole lines", "natural", "192", "aligned 64"),
+    "cells": _choice("keys, then elems; or each key with its elem, which takes slots of whole words", "arrays", "pairs"),
+    "key_stride": _choice(
+        "from one key to the next; aligned 16: no key of up to 16 bytes is cut", "natural", "16", "aligned 16"
+    ),
+    "key_path": _choice("generic: 4-byte, 8-byte and string keys take the path of all others", "fast", "generic"),
     "paths": _choice("the machine code: knobs, to compare a map at Go's settings with others", "fast", "knobs"),
 }
 """Every knob by its name. `load_num` and `load_den` may be given instead of `load_limit`."""
@@ -104,7 +109,7 @@ def _value(name: str, value: Any) -> Any:
     """The value of one knob as it is shown and stored; `BadValue`."""
     choices = KNOBS[name].choices
     if choices is not None:
-        text = str(value) if name == "bucket_stride" else value
+        text = str(value) if name in ("bucket_stride", "key_stride") else value
         if not isinstance(text, str) or text not in choices:
             raise _refused(name, value)
         return text

@@ -61,7 +61,7 @@ MUTANTS = [
     Mutant("delete: emptyRest without looking behind", HMAP, "if (behind != emptyRest)\n        return;", "(void)behind;"),
     Mutant("delete: the next bucket is not looked at", HMAP, "next ? tophashAt(next, 0) : emptyRest", "emptyRest"),
     Mutant("delete: elem not zeroed", ELEMS, "    gm_shared_zero(slot, m->t.elemslot);\n", "    if (!gm_elem_plain(m))\n        gm_shared_zero(slot, m->t.elemslot);\n"),
-    Mutant("delete: key zeroed", PATH, "K(wipe)(m, keySlot(m, b, cell));", "K(wipe)(m, keySlot(m, b, cell));\n    gm_shared_zero(keySlot(m, b, cell), m->t.keyslot);"),
+    Mutant("delete: key zeroed", PATH, "K(wipe)(m, KEY_SLOT(b, cell));", "K(wipe)(m, KEY_SLOT(b, cell));\n    gm_shared_zero(KEY_SLOT(b, cell), m->t.keyslot);"),
     Mutant("delete: the slow path keeps the length", KEYS, "        gm_store_rlx(gm_string_len(slot), 0);", "        (void)slot;"),
     Mutant("insert: into the last free cell", PATH, "if (empty && !at.free) {", "if (empty) {"),
     Mutant("last delete keeps hash0", PATH, "if (gm_unlikely(count == 0))\n        gm_reset_hash0(m);", ""),
@@ -119,7 +119,7 @@ MUTANTS = [
     Mutant("delete: the short string path clears the length too", KEYS, "    gm_slot_set_ptr(slot, NULL);\n    gm_retire(m, p);\n}\n\n/* ------------------------------------------------------------------ all the rest */", "    gm_slot_set_ptr(slot, NULL);\n    gm_store_rlx(gm_string_len(slot), 0);\n    gm_retire(m, p);\n}\n\n/* ------------------------------------------------------------------ all the rest */"),
     Mutant("insert: search ends at emptyOne", PATH, "        if (matchTop(tops, emptyRest))\n            break;", "        if (empty)\n            break;"),
     Mutant("last delete also drops the growth", PATH, "        gm_reset_hash0(m);", "        gm_reset_hash0(m), gm_store_rlx(HDR(oldbuckets), NULL);"),
-    Mutant("evacuation: copies keep their cell index", PATH, "    gm_shared_copy(keySlot(m, to->b, to->i), keySlot", "    to->i = to->i < i ? i : to->i;\n    gm_shared_copy(keySlot(m, to->b, to->i), keySlot"),
+    Mutant("evacuation: copies keep their cell index", PATH, "    gm_shared_copy(KEY_SLOT(to->b, to->i), KEY_SLOT", "    to->i = to->i < i ? i : to->i;\n    gm_shared_copy(KEY_SLOT(to->b, to->i), KEY_SLOT"),
     Mutant("iterator flags set on an empty map too", ITER, "    it->live = gm_load_rlx(&m->h.count) != 0;", "    it->live = gm_load_rlx(&m->h.count) != 0;\n        gm_or_rlx(&m->h.flags, iterator | oldIterator);"),
     Mutant("iterator flags cleared at the end", ITER, "            if (at.bucket == it->startBucket && it->wrapped)\n                return GM_END;", "            if (at.bucket == it->startBucket && it->wrapped) {\n                gm_store_rlx(&m->h.flags, (uint8_t)(gm_load_rlx(&m->h.flags) & ~(iterator | oldIterator)));\n                return GM_END;\n            }"),
     Mutant("iteration: offset on regular buckets only", ITER, "(at.i++ + it->offset)", "(at.i++ + (at.b >= it->buckets && at.b < bucketAt(m, it->buckets, bucketMask(it->B) + 1) ? it->offset : 0))"),
@@ -128,7 +128,7 @@ MUTANTS = [
     Mutant("clear: new buckets instead of wiped ones", HMAP, "    uint64_t size = m->extra.nbuckets * m->t.bucketsize;\n    for", "    uint64_t size = m->extra.nbuckets * m->t.bucketsize;\n    gm_retire(m, buckets);\n    buckets = gm_mem_new(m, size);\n    gm_store_rel(&m->h.buckets, buckets);\n    for"),
     Mutant("clear: heap overflow buckets wiped too", HMAP, "            if (b != first && preallocIndex(m, array, regular, total, b) < 0)\n                gm_retire(m, b);", "            if (b != first && preallocIndex(m, array, regular, total, b) < 0) {\n                for (size_t at = 0; at < m->t.bucketsize; at += 8)\n                    gm_shared_zero((unsigned char *)b + at, 8);\n                gm_retire(m, b);\n            }"),
     Mutant("AES: short input zero-extended in front", AES, "    return AES(aes_word)(lo, hi);", "    return n < 8 ? AES(aes_word)(hi, lo) : AES(aes_word)(lo, hi);"),
-    Mutant("boxed elem: evacuation copies the content", PATH, "    gm_shared_copy(elemSlot(m, to->b, to->i), elemSlot(m, from, i), m->t.elemslot);\n", "    gm_shared_copy(elemSlot(m, to->b, to->i), elemSlot(m, from, i), m->t.elemslot);\n    if (m->t.elem_indirect) {\n        void *box = gm_mem_new(m, m->t.elem_size);\n        memcpy(box, gm_slot_ptr(elemSlot(m, from, i)), m->t.elem_size);\n        gm_slot_set_ptr(elemSlot(m, to->b, to->i), box);\n    }\n"),
+    Mutant("boxed elem: evacuation copies the content", PATH, "    gm_shared_copy(ELEM_SLOT(to->b, to->i), ELEM_SLOT(from, i), m->t.elemslot);\n", "    gm_shared_copy(ELEM_SLOT(to->b, to->i), ELEM_SLOT(from, i), m->t.elemslot);\n    if (m->t.elem_indirect) {\n        void *box = gm_mem_new(m, m->t.elem_size);\n        memcpy(box, gm_slot_ptr(ELEM_SLOT(from, i)), m->t.elem_size);\n        gm_slot_set_ptr(ELEM_SLOT(to->b, to->i), box);\n    }\n"),
 ]  # fmt: skip
 
 RUN = """

@@ -338,12 +338,31 @@ void gm_clear(gm_map *m)
     gm_collect_garbage(m, UINT32_MAX);
 }
 
+static uint32_t roundup(uint32_t n, uint32_t step)
+{
+    return (n + step - 1) / step * step;
+}
+
 /* From a bucket's address to the next one's. */
 static uint32_t stride_of(uint32_t bucketsize, uint32_t knob)
 {
     if (knob == GM_STRIDE_192 && bucketsize <= 192)
         return 192;
-    return knob == GM_STRIDE_ALIGNED ? (bucketsize + alignedStride - 1) / alignedStride * alignedStride : bucketsize;
+    return knob == GM_STRIDE_ALIGNED ? roundup(bucketsize, alignedStride) : bucketsize;
+}
+
+/* Where keys and elems lie in a bucket, and its natural size. */
+static cellstep lay_out(maptype *t, const gm_knobs *k)
+{
+    uint32_t key = k->key_stride == GM_KEYS_NATURAL ? t->keyslot : roundup(t->keyslot, keyStride);
+    uint32_t cell = key + t->elemslot;
+    bool pairs = k->cells == GM_CELLS_PAIRS;
+    t->elem_off = bucketCnt + (pairs ? key : bucketCnt * key);
+    t->overflow_off = bucketCnt + bucketCnt * cell;
+    t->bucketsize = t->overflow_off + (uint32_t)sizeof(bmap *);
+    if (k->key_stride == GM_KEYS_ALIGNED)
+        t->bucketsize = roundup(t->bucketsize, keyStride);
+    return pairs ? (cellstep){cell, cell} : (cellstep){key, t->elemslot};
 }
 
 static bool set_type(maptype *t, const gm_config *c)
@@ -363,9 +382,6 @@ static bool set_type(maptype *t, const gm_config *c)
     t->elemslot = t->elem_kind == GM_STRING ? 16 : t->elem_indirect ? 8 : t->elem_size;
     t->bucket_pointers = t->key_kind == GM_STRING || t->key_indirect || t->elem_kind == GM_STRING || t->elem_kind == GM_PTR ||
                          t->elem_kind == GM_REF || t->elem_indirect;
-    t->elem_off = bucketCnt + bucketCnt * t->keyslot;
-    t->overflow_off = t->elem_off + bucketCnt * t->elemslot;
-    t->bucketsize = t->overflow_off + (uint32_t)sizeof(bmap *);
     if (t->elem_indirect)
         t->path = pathSlow;
     else if (t->key_kind == GM_MEM && (t->key_size == 4 || t->key_size == 8))
@@ -450,18 +466,24 @@ int gm_map_new(const gm_config *c, gm_map **out)
     gm_knobs_go(&knobs);
     if (c->knobs)
         knobs = *c->knobs;
-    if (!set_type(&t, c) || c->hasher < GM_HASH_AES || c->hasher > GM_HASH_MEM || !gm_knobs_allowed(&knobs, &t))
+    if (!set_type(&t, c) || c->hasher < GM_HASH_AES || c->hasher > GM_HASH_MEM)
+        return GM_E_ARGUMENT;
+    cellstep step = lay_out(&t, &knobs);
+    if (!gm_knobs_allowed(&knobs, &t))
         return GM_E_ARGUMENT;
     if (c->search == GM_SEARCH_SCALAR && !gm_knobs_are_go(&knobs))
         return GM_E_ARGUMENT;
     t.bucketsize = stride_of(t.bucketsize, knobs.bucket_stride);
+    if (knobs.key_path == GM_KEY_PATH_GENERIC)
+        t.path = pathSlow;
     gm_alloc alloc = c->alloc ? *c->alloc : gm_alloc_default();
     gm_map *m = place_map(&alloc, c->padded);
     if (!m)
         return GM_E_NOMEM;
     m->t = t;
+    m->step = step;
     m->knobs = knobs;
-    if (knobs.bucket_stride == GM_STRIDE_ALIGNED)
+    if (knobs.bucket_stride == GM_STRIDE_ALIGNED || knobs.key_stride == GM_KEYS_ALIGNED)
         gm_align_buckets(m);
     m->h.extra = &m->extra;
     m->extra.freeze_at = m->extra.freeze_next = UINT64_MAX;

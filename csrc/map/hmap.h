@@ -82,6 +82,7 @@ enum { iterator = 1, oldIterator = 2, hashWriting = 4, sameSizeGrow = 8 };
 
 /* Go's settings of the knobs that are not 0 (knobs.c), and of those that the paths ask for by KNOB. */
 enum { alignedStride = 64 }; /* of GM_STRIDE_ALIGNED: a cache line of the CPUs that the claims are about */
+enum { keyStride = 16 };     /* of GM_KEYS_16 and GM_KEYS_ALIGNED */
 enum { go_load_num = 13, go_load_den = 2, go_evacuate = 1, go_chain = 1 };
 enum {
     go_delete_grows = GM_DELETE_CONTINUES,
@@ -111,6 +112,11 @@ typedef struct hmap {
     mapextra *extra;
 } hmap;
 _Static_assert(sizeof(void *) != 8 || sizeof(hmap) == 64, "hmap takes one line, as in Go 1.25");
+
+/* Bytes from one key slot to the next, and from one elem slot to the next: those of a slot, unless knobs say other. */
+typedef struct cellstep {
+    uint32_t key, elem;
+} cellstep;
 
 typedef struct maptype {
     uint32_t bucketsize, elem_off, overflow_off;
@@ -203,6 +209,7 @@ struct gm_map {
     } counts;              /* gm_knob_counts */
     _Atomic uint32_t refs; /* the handle and each iterator */
     const gm_places *placed;
+    cellstep step;
 };
 
 /* The first of these offsets begins a line in Go's layout, the second in the padded one. */
@@ -286,10 +293,21 @@ static inline bmap *bucketAt(const gm_map *m, bmap *array, uint64_t i)
 
 static inline unsigned char *keySlot(const gm_map *m, bmap *b, unsigned i)
 {
-    return (unsigned char *)b + bucketCnt + (size_t)m->t.keyslot * i;
+    return (unsigned char *)b + bucketCnt + (size_t)m->step.key * i;
 }
 
 static inline unsigned char *elemSlot(const gm_map *m, bmap *b, unsigned i)
+{
+    return (unsigned char *)b + m->t.elem_off + (size_t)m->step.elem * i;
+}
+
+/* The same where cells lie as in Go, for the paths without knobs. */
+static inline unsigned char *goKeySlot(const gm_map *m, bmap *b, unsigned i)
+{
+    return (unsigned char *)b + bucketCnt + (size_t)m->t.keyslot * i;
+}
+
+static inline unsigned char *goElemSlot(const gm_map *m, bmap *b, unsigned i)
 {
     return (unsigned char *)b + m->t.elem_off + (size_t)m->t.elemslot * i;
 }

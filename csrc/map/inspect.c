@@ -48,8 +48,8 @@ int gm_map_header(gm_map *m, gm_header *out)
 int gm_map_layout(gm_map *m, gm_layout *out)
 {
     const maptype *t = &m->t;
-    *out = (gm_layout){t->keyslot,      t->elemslot,      t->bucketsize,      bucketCnt, t->elem_off,
-                       t->key_indirect, t->elem_indirect, t->bucket_pointers, t->path};
+    *out = (gm_layout){t->keyslot,   t->elemslot,     t->bucketsize,   bucketCnt,        t->elem_off,        m->step.key,
+                       m->step.elem, t->overflow_off, t->key_indirect, t->elem_indirect, t->bucket_pointers, t->path};
     return GM_OK;
 }
 

@@ -16,6 +16,9 @@
  *   iter_flag_or    once                   at every step; never                      iterator.c
  *   chain           1                      up to 16: the hash is skewed              gm_skewed in hmap.h
  *   bucket_stride   natural                192 bytes; whole lines, lines aligned     set_type in hmap.c, gm_align_buckets
+ *   cells           keys, then elems       each key with its elem                    lay_out in hmap.c
+ *   key_stride      natural                multiples of 16; these aligned to 16      lay_out, gm_align_buckets
+ *   key_path        fast                   generic, whatever the key                 gm_map_new
  *   paths           fast                   knobs                                     gm_map_probe in hmap.c
  *
  * THE PATHS. path.inc.h is compiled once more, with PATH_KNOBS, always with spans and for any hasher. There KNOB(name) reads
@@ -46,6 +49,10 @@
  * ALIGNED BUCKETS. The allocator is wrapped: it asks for a little more and places every block so that what follows its header
  * begins a line of 64 bytes. That is all: no path knows of it.
  *
+ * CELLS. Go's buckets are aligned to 16 and their keys begin 8 bytes behind that: of keys in cells of 16 bytes one in four
+ * lies in two lines, however they are padded. With keys aligned (GM_KEYS_ALIGNED) buckets begin 8 bytes before a multiple of
+ * 16, and none does. The paths of knobs go from cell to cell by m->step, all others by the size of a slot, as in Go.
+ *
  * `plain` and `acquire` are one: what Go loads plainly is acquired here (O2), and on x86-64 that is the same instruction.
  *
  * Left out: growing four times at once, and shrinking. Readers and iterators know two halves (X and Y) and sizes that never
@@ -74,14 +81,24 @@ static bool load_allowed(uint64_t num, uint64_t den)
     return num == 0 || (num * leastLoadInverse >= den && num <= den * mostLoad);
 }
 
-/* Whether each knob has one of its values, and the bucket fits the stride. */
+/* Pairs need slots of whole words; which of two alignments were to hold would have to be said. */
+static bool cells_allowed(const gm_knobs *k, const maptype *t)
+{
+    bool words = t->keyslot % 8 == 0 && t->elemslot % 8 == 0;
+    return k->cells <= GM_CELLS_PAIRS && k->key_stride <= GM_KEYS_ALIGNED && k->key_path <= GM_KEY_PATH_GENERIC &&
+           (k->cells == GM_CELLS_ARRAYS || (words && k->key_stride == GM_KEYS_NATURAL)) &&
+           (k->key_stride != GM_KEYS_ALIGNED || k->bucket_stride == GM_STRIDE_NATURAL);
+}
+
+/* Whether each knob has one of its values, and the bucket fits the stride and has room for such cells. */
 bool gm_knobs_allowed(const gm_knobs *k, const maptype *t)
 {
     return load_allowed(k->load_num, k->load_den) && k->overflow_limit <= GM_OVERFLOW_OFF && k->grow_test <= GM_GROW_ARTICLE &&
            k->delete_grows <= GM_DELETE_STARTS && k->delete_mode <= GM_DELETE_UNLINK && k->check_writing <= GM_CHECK_OFF &&
            k->entry <= GM_ENTRY_XADD && k->buckets_load <= GM_LOAD_RMW && k->emptyrest <= GM_EMPTYREST_WALK &&
            k->iter_flag_or <= GM_ITER_OR_OFF && k->chain >= 1 && k->chain <= mostChain && k->paths <= GM_PATHS_KNOBS &&
-           k->bucket_stride <= GM_STRIDE_ALIGNED && (k->bucket_stride != GM_STRIDE_192 || t->bucketsize <= 192);
+           k->bucket_stride <= GM_STRIDE_ALIGNED && (k->bucket_stride != GM_STRIDE_192 || t->bucketsize <= 192) &&
+           cells_allowed(k, t);
 }
 
 void gm_map_knobs(gm_map *m, gm_knobs *out)
@@ -192,7 +209,7 @@ void gm_count_stale(const gm_map *m)
 
 /* ------------------------------------------------------------------ aligned buckets */
 
-/* The end of the first whole line that leaves room for a pointer and a block's header before it. */
+/* What begins at a whole line: a bucket, or its keys. There is room for a pointer and a block's header before it. */
 enum { alignedRoom = alignedStride + sizeof(void *) };
 
 static void *aligned_zalloc(void *ctx, size_t size)
@@ -201,7 +218,8 @@ static void *aligned_zalloc(void *ctx, size_t size)
     unsigned char *given = outer->zalloc(outer->ctx, size + alignedRoom);
     if (!given)
         return NULL;
-    uintptr_t content = (uintptr_t)given + sizeof(void *) + sizeof(gm_block);
+    size_t before = ((gm_map *)ctx)->knobs.key_stride == GM_KEYS_ALIGNED ? bucketCnt : 0;
+    uintptr_t content = (uintptr_t)given + sizeof(void *) + sizeof(gm_block) + before;
     unsigned char *p = given + sizeof(void *) + -content % alignedStride;
     memcpy(p - sizeof given, &given, sizeof given);
     return p;

@@ -47,6 +47,15 @@
 #ifndef HDR
 #define HDR(word) (&m->h.word)
 #endif
+#undef KEY_SLOT
+#undef ELEM_SLOT
+#if PATH_KNOBS
+#define KEY_SLOT(b, i) keySlot(m, b, i)
+#define ELEM_SLOT(b, i) elemSlot(m, b, i)
+#else
+#define KEY_SLOT(b, i) goKeySlot(m, b, i)
+#define ELEM_SLOT(b, i) goElemSlot(m, b, i)
+#endif
 #define GROWING (gm_load_rlx(HDR(oldbuckets)) != NULL)
 
 #if PATH_KNOBS
@@ -75,8 +84,8 @@ PATH_FN inline bmap *P(search_chain)(const gm_map *m, bmap *b, K(t) k, uint8_t t
     for (; b; b = P(next_bucket)(m, b, walk)) {
         for (unsigned i = 0; i < bucketCnt; i++) {
             *cell = i;
-            if (K(key_first) ? K(eq)(m, keySlot(m, b, i), k) && tophashAt(b, i) > emptyOne
-                             : tophashAt(b, i) == top && K(eq)(m, keySlot(m, b, i), k))
+            if (K(key_first) ? K(eq)(m, KEY_SLOT(b, i), k) && tophashAt(b, i) > emptyOne
+                             : tophashAt(b, i) == top && K(eq)(m, KEY_SLOT(b, i), k))
                 return b;
             if (K(stops) && tophashAt(b, i) == emptyRest)
                 return NULL;
@@ -91,7 +100,7 @@ PATH_FN inline bmap *P(search_chain)(const gm_map *m, bmap *b, K(t) k, uint8_t t
         uint64_t tops = tophash8(b);
         for (unsigned hits = matchTop(tops, top); hits; hits &= hits - 1) {
             unsigned i = (unsigned)__builtin_ctz(hits);
-            if (gm_likely(K(eq)(m, keySlot(m, b, i), k))) {
+            if (gm_likely(K(eq)(m, KEY_SLOT(b, i), k))) {
                 *cell = i;
                 return b;
             }
@@ -169,7 +178,7 @@ PATH_FN inline int P(get_key)(gm_map *m, K(t) k, void *elem)
     if (!b)
         return GM_MISS;
     if (elem)
-        gm_elem_load(m, elemSlot(m, b, cell), elem);
+        gm_elem_load(m, ELEM_SLOT(b, cell), elem);
     return GM_OK;
 }
 
@@ -188,7 +197,7 @@ PATH_FN inline P(place) P(search_place_chain)(const gm_map *m, bmap *b, K(t) k, 
         uint64_t tops = tophash8(b);
         for (unsigned hits = matchTop(tops, top); hits; hits &= hits - 1) {
             at.hit_cell = (unsigned)__builtin_ctz(hits);
-            if (gm_likely(K(eq)(m, keySlot(m, b, at.hit_cell), k))) {
+            if (gm_likely(K(eq)(m, KEY_SLOT(b, at.hit_cell), k))) {
                 at.hit = b;
                 return at;
             }
@@ -239,8 +248,8 @@ PATH_FN inline int P(insert)(gm_map *m, K(t) k, uint8_t top, P(place) at, const 
         at.free = gm_newoverflow(m, at.last);
         at.free_cell = 0;
     }
-    K(fill)(m, keySlot(m, at.free, at.free_cell), k, key_block);
-    gm_elem_fill(m, elemSlot(m, at.free, at.free_cell), elem, elem_len, elem_block);
+    K(fill)(m, KEY_SLOT(at.free, at.free_cell), k, key_block);
+    gm_elem_fill(m, ELEM_SLOT(at.free, at.free_cell), elem, elem_len, elem_block);
     setTophash(at.free, at.free_cell, top); /* publishes the cell (O1) */
     gm_store_rlx(HDR(count), gm_load_rlx(HDR(count)) + 1);
     return GM_OK;
@@ -273,8 +282,8 @@ PATH_FN inline int P(put)(gm_map *m, K(t) k, uint64_t hash, const void *elem, si
         bmap *first = bucketAt(m, gm_load_rlx(HDR(buckets)), bucket);
         P(place) at = P(search_place)(m, first, k, tophash(hash));
         if (at.hit) {
-            K(rewrite)(m, keySlot(m, at.hit, at.hit_cell), k);
-            return gm_elem_overwrite(m, elemSlot(m, at.hit, at.hit_cell), elem, elem_len, old_ref);
+            K(rewrite)(m, KEY_SLOT(at.hit, at.hit_cell), k);
+            return gm_elem_overwrite(m, ELEM_SLOT(at.hit, at.hit_cell), elem, elem_len, old_ref);
         }
         if (GROWING || !GROWTH_DUE(B, grown))
             return P(insert)(m, k, tophash(hash), at, elem, elem_len);
@@ -333,8 +342,8 @@ PATH_FN inline int P(remove)(gm_map *m, K(t) k, uint64_t hash, void *old_elem)
     bmap *b = P(search)(m, first, k, tophash(hash), &cell);
     if (!b)
         return GM_MISS;
-    K(wipe)(m, keySlot(m, b, cell));
-    gm_elem_wipe(m, elemSlot(m, b, cell), old_elem);
+    K(wipe)(m, KEY_SLOT(b, cell));
+    gm_elem_wipe(m, ELEM_SLOT(b, cell), old_elem);
     setTophash(b, cell, emptyOne);
     gm_settle_emptyRest(m, first, b, cell);
     if (KNOB(delete_mode) == GM_DELETE_UNLINK && b != first)
@@ -371,8 +380,8 @@ PATH_FN inline void P(move_cell)(gm_map *m, bmap *from, unsigned i, uint8_t top,
         to->b = gm_newoverflow(m, to->b);
         to->i = 0;
     }
-    gm_shared_copy(keySlot(m, to->b, to->i), keySlot(m, from, i), m->t.keyslot);
-    gm_shared_copy(elemSlot(m, to->b, to->i), elemSlot(m, from, i), m->t.elemslot);
+    gm_shared_copy(KEY_SLOT(to->b, to->i), KEY_SLOT(from, i), m->t.keyslot);
+    gm_shared_copy(ELEM_SLOT(to->b, to->i), ELEM_SLOT(from, i), m->t.elemslot);
     setTophash(to->b, to->i, top);
     to->i++;
 }
@@ -381,7 +390,7 @@ PATH_FN inline void P(move_cell)(gm_map *m, bmap *from, unsigned i, uint8_t top,
  * running, the low bit of the old tophash decides, so that the iterator can tell which half the key belongs to. */
 PATH_FN inline unsigned P(goes_to_y)(gm_map *m, bmap *b, unsigned i, uint64_t newbit, uint8_t *top)
 {
-    K(t) k = K(of_slot)(m, keySlot(m, b, i));
+    K(t) k = K(of_slot)(m, KEY_SLOT(b, i));
     uint64_t hash = PATH_HASH(m, k, gm_load_rlx(HDR(hash0)));
     if ((gm_load_rlx(HDR(flags)) & iterator) && !K(reflexive)(m, k)) {
         unsigned y = *top & 1;

@@ -56,11 +56,31 @@ def full(B: int) -> int:
     return (13 << B) >> 1
 
 
-def _layout(m: Map) -> tuple[int, ...]:
+class _Slots(NamedTuple):
+    """Where a bucket's keys, or its elems, lie: the first, from one to the next, and the bytes of one."""
+
+    offset: int
+    step: int
+    size: int
+
+    def lines(self, bucket: int, i: int) -> range:
+        return _lines(bucket + self.offset + i * self.step, self.size)
+
+
+class _Layout(NamedTuple):
+    keys: _Slots
+    elems: _Slots
+    overflow: int
+
+
+def _layout(m: Map) -> _Layout:
     layout = ffi.new("gm_layout *")
     lib.gm_map_layout(m._handle, layout)
-    fields = (layout.key_offset, layout.key_slot, layout.elem_offset, layout.elem_slot, layout.bucket_size)
-    return tuple(int(field) for field in fields)
+    return _Layout(
+        _Slots(layout.key_offset, layout.key_step, layout.key_slot),
+        _Slots(layout.elem_offset, layout.elem_step, layout.elem_slot),
+        layout.overflow_offset,
+    )
 
 
 def chains(m: Map) -> Iterator[list[Place]]:
@@ -85,17 +105,15 @@ def _miss_cells(chain: list[Place]) -> int:
     return len(tops) if end < 0 else end + 1
 
 
-def _hit_lines(chain: list[Place], layout: tuple[int, ...]) -> int:
+def _hit_lines(chain: list[Place], layout: _Layout) -> int:
     """Lines touched by one hit on each entry of a chain, summed."""
-    key_offset, key_slot, elem_offset, elem_slot, size = layout
     walked: set[int] = set()
     total = 0
     for p in chain:
         walked.update(_lines(p.address, CELLS))
         for i in p.live:
-            key, elem = p.address + key_offset + i * key_slot, p.address + elem_offset + i * elem_slot
-            total += len(walked.union(_lines(key, key_slot), _lines(elem, elem_slot)))
-        walked.update(_lines(p.address + size - 8, 8))  # the overflow pointer
+            total += len(walked.union(layout.keys.lines(p.address, i), layout.elems.lines(p.address, i)))
+        walked.update(_lines(p.address + layout.overflow, 8))
     return total
 
 
@@ -127,6 +145,6 @@ def shape(m: Map) -> Shape:
 
 def straddling(m: Map) -> float:
     """The share of entries whose key lies in two lines."""
-    key_offset, key_slot, *_ = _layout(m)
-    starts = [p.address + key_offset + i * key_slot for chain in chains(m) for p in chain for i in p.live]
-    return sum(len(_lines(start, key_slot)) > 1 for start in starts) / max(len(starts), 1)
+    keys = _layout(m).keys
+    found = [len(keys.lines(p.address, i)) > 1 for chain in chains(m) for p in chain for i in p.live]
+    return sum(found) / max(len(found), 1)

@@ -9,9 +9,11 @@ from typing import Any
 
 import hypothesis.strategies as st
 import pytest
+from gomap._core import ffi, lib
 from hypothesis import given
 
 from gomap import BadValue, Map
+from gomap.claims.walk import chains
 from gomap.knobs import KNOBS, parse_knobs
 from gomap.lab import Group, Workload, run
 
@@ -281,3 +283,63 @@ def test_workloads_take_knobs(variant: str) -> None:
     r = run(w)
     assert r.workload["knobs"] == {"load_limit": 3.25}
     assert r.counters["B"] > run(w.with_(knobs=None)).counters["B"]
+
+
+CELLS: list[dict[str, Any]] = [{"cells": "pairs"}, {"key_stride": "16"}, {"key_stride": "aligned 16"}, {"key_path": "generic"}]
+
+
+@pytest.mark.parametrize("knobs", CELLS, ids=str)
+@pytest.mark.parametrize("kind", ["int64", "int32", "str", "bytes9", "bytes12", "bytes16", "bytes200"])
+def test_where_cells_lie_changes_no_state(kind: str, knobs: dict[str, Any]) -> None:
+    """Every cell holds what it holds in Go. Larger buckets have another reserve, which is in the digest."""
+
+    def key(i: int) -> Any:
+        return i if kind.startswith("int") else str(i) if kind == "str" else i.to_bytes(int(kind[5:]), "little")
+
+    if "cells" in knobs and kind in ("int32", "bytes9", "bytes12"):
+        with pytest.raises(BadValue):
+            Map(kind, knobs=knobs)
+        return
+    go, other = Map(kind, seed=5), Map(kind, seed=5, knobs=knobs)
+    for m in (go, other):
+        m.assign_many([key(i) for i in range(700)], range(700))
+        for i in range(0, 700, 3):
+            del m[key(i)]
+        m.assign_many([key(i) for i in range(600, 900)], range(300))
+        m.check()
+    assert other.header.B == go.header.B
+    for i in range(2**go.header.B):
+        assert [b[:3] for b in other.chain(i)] == [b[:3] for b in go.chain(i)]
+    if "key_stride" not in knobs and kind != "str":
+        assert other.digest() == go.digest()
+    assert list(other.get_many([key(i) for i in range(900)])) == list(go.get_many([key(i) for i in range(900)]))
+
+
+def test_cells_lie_where_the_knobs_say() -> None:
+    def layout(kind: str, **knobs: str) -> tuple[int, ...]:
+        found = ffi.new("gm_layout *")
+        lib.gm_map_layout(Map(kind, knobs=knobs)._handle, found)
+        offsets = (found.key_offset, found.key_step, found.elem_offset, found.elem_step, found.overflow_offset)
+        return (*map(int, offsets), int(found.bucket_size))
+
+    assert layout("bytes9") == (8, 9, 80, 8, 144, 152)
+    assert layout("bytes9", key_stride="16") == (8, 16, 136, 8, 200, 208)
+    assert layout("bytes12", key_stride="aligned 16") == (8, 16, 136, 8, 200, 208)
+    assert layout("int64", cells="pairs") == (8, 16, 16, 16, 136, 144)
+    assert layout("int64", bucket_stride="192") == (8, 8, 72, 8, 136, 192)
+
+
+def test_aligned_keys_lie_at_multiples_of_16() -> None:
+    m = Map("bytes9", seed=1, hint=832, knobs={"key_stride": "aligned 16"})
+    m.assign_many([i.to_bytes(9, "little") for i in range(832)], range(832))
+    places = [p for chain in chains(m) for p in chain]
+    assert len(places) > 128
+    assert {(p.address + 8) % 16 for p in places} == {0}
+
+
+@pytest.mark.parametrize("more", [{"key_stride": "16"}, {"key_stride": "aligned 16"}])
+def test_cells_that_contradict_each_other_are_refused(more: dict[str, Any]) -> None:
+    with pytest.raises(BadValue):
+        Map(knobs={"cells": "pairs", **more})
+    with pytest.raises(BadValue):
+        Map(knobs={"bucket_stride": "aligned 64", "key_stride": "aligned 16"})
