@@ -2,7 +2,7 @@
 
 A hit in cell i of the j-th bucket of its chain (both from 0) looks at 8j + i + 1 cells, in Go as here: the tophash bytes are
 compared one after the other (runtime/map_noswiss.go: mapaccess1). Lines are those of 64 bytes, by the addresses that the
-buckets really have; the header's line is not among them.
+buckets really have; the header's own, `HEADER_LINES` more, is not among them.
 """
 
 from __future__ import annotations
@@ -15,10 +15,12 @@ from gomap._core import ffi, lib
 from gomap.errors import ensure
 from gomap.map import Map
 
-__all__ = ["CELLS", "Place", "Shape", "chains", "full", "shape", "straddling"]
+__all__ = ["CELLS", "HEADER_LINES", "Place", "Shape", "chains", "full", "shape", "straddling"]
 
 CELLS = 8
 LINE = 64
+HEADER_LINES = 1
+"""That an operation touches: all words of a classic header that it needs lie in one."""
 _LIVE = 5
 _EMPTY_REST = 0
 

@@ -6,12 +6,14 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 import pytest
-from gomap._core import lib
+from gomap._core import ffi, lib
 
 from gomap import Map
 from gomap.claims import CONFIRMED, NOT_MEASURABLE, REFUTED, SCALES, UNDECIDED, Context, Finding, headers
+from gomap.claims.chapter2 import bucket_lines
 from gomap.claims.chapter4 import header_false_sharing, header_offsets
 from gomap.claims.headers import FAR, LAYOUTS, ONE_MAP, Beside, get_beside
+from gomap.claims.walk import chains, full, shape
 from gomap.errors import BadValue, MissingTool
 from gomap.lab import machine
 from gomap.lab.machine import two_cores
@@ -219,3 +221,52 @@ def test_headers_in_one_line_are_not_found_apart() -> None:
     assert number(f, "gets that missed a present key") == 0
     assert number(f, "get, 48 bytes apart") > number(f, "get, no writer")
     assert {row["name"] for row in f.series[0].rows} > {"far apart", "one map", "no writer"}
+
+
+# ------------------------------------------------------------------ buckets
+
+
+def touched(m: Map) -> float:
+    """Lines a hit, the slow way: every address that a search by tophash reads, one after the other."""
+    layout = ffi.new("gm_layout *")
+    lib.gm_map_layout(m._handle, layout)
+    total = 0
+    for chain in chains(m):
+        read: set[int] = set()
+        for p in chain:
+            read.add(p.address // 64)  # its eight tophash bytes
+            for i in p.live:
+                key = p.address + layout.key_offset + i * layout.key_step
+                elem = p.address + layout.elem_offset + i * layout.elem_step
+                ends = {at // 64 for at in (key, key + layout.key_slot - 1, elem, elem + layout.elem_slot - 1)}
+                total += len(read | ends)
+            read.add((p.address + layout.overflow_offset) // 64)
+    return total / len(m)
+
+
+@pytest.mark.parametrize("name", bucket_lines._SETTINGS)
+def test_lines_are_counted_wherever_cells_lie(name: str) -> None:
+    m = Map(seed=2, hint=full(7), knobs=bucket_lines._SETTINGS[name])
+    m.assign_many(range(full(7)), range(full(7)))
+    assert shape(m).hit_lines == pytest.approx(touched(m))
+
+
+def test_alignment_and_pairs_touch_fewer_lines() -> None:
+    f = bucket_lines.lines_and_times(context())
+    natural, padded, aligned, pairs, both = (number(f, f"lines touched a hit, {name}") for name in bucket_lines._SETTINGS)
+    assert natural > padded > aligned > pairs > both > 2
+    assert natural == pytest.approx(3.53, abs=0.05)
+    assert number(f, "bytes, padded to 192 by natural (144)") == pytest.approx(192 / 144, rel=0.05)
+    assert {row["name"] for row in f.series[-1].rows} == set(bucket_lines._SETTINGS)
+
+
+@pytest.mark.parametrize(
+    ("lines", "padded", "verdict"),
+    [(3.5, 12.0, CONFIRMED), (3.5, 8.0, CONFIRMED), (3.5, 10.2, REFUTED), (2.4, 12.0, REFUTED), (2.4, 10.2, REFUTED)],
+)
+def test_the_verdict_on_lines(lines: float, padded: float, verdict: str) -> None:
+    def measure(knobs: Mapping[str, object], _: int) -> dict[str, float]:
+        return {bucket_lines._metric(12): padded if knobs == {"bucket_stride": "192"} else 10.0, "bytes": 1.0}
+
+    counted = dict.fromkeys(bucket_lines._SETTINGS, lines)
+    assert bucket_lines._compared(context(), (12,), measure, counted).verdict == verdict
