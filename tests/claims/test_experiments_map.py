@@ -280,12 +280,26 @@ def test_load_and_size_share_the_range(hits: dict[int, tuple[float, float]], siz
     assert load_latency._judged(pairs_of(hits), tuple(hits), sweep_of(*sizes)).verdict == verdict
 
 
-@pytest.mark.parametrize(("generic", "verdict"), [(25.0, REFUTED), (12.0, UNDECIDED)])
-def test_the_path_or_the_line(generic: float, verdict: str) -> None:
-    assert (
-        key_straddle._judged(sweep_of(10.0, generic, 30.0, 31.0, 24.0, names=[*key_straddle._KINDS]), "test run").verdict
-        == verdict
-    )
+@pytest.mark.parametrize(
+    ("generic", "aligned", "verdict"),
+    [(25.0, 29.0, REFUTED), (12.0, 29.0, UNDECIDED), (12.0, 14.0, CONFIRMED), (25.0, 14.0, UNDECIDED)],
+)
+def test_the_path_or_the_line(generic: float, aligned: float, verdict: str) -> None:
+    by_key = sweep_of(10.0, generic, 30.0, 31.0, aligned, 31.0, 24.0, 24.0, names=[*key_straddle._KEYS])
+    walked = dict.fromkeys(key_straddle._KEYS, (0.0, 2.0))
+    assert key_straddle._judged(by_key, "test run", walked).verdict == verdict
+    assert key_straddle._judged(by_key, "", walked).verdict == UNDECIDED, "three rounds are too few"
+
+
+def test_no_aligned_key_lies_in_two_lines() -> None:
+    share = {name: key_straddle._walk(keys)[0] for name, keys in key_straddle._KEYS.items()}
+    assert [name for name, part in share.items() if part == 0] == [
+        "u64",
+        "u64 through the generic path",
+        "b9 padded to 16, aligned",
+        "b16 aligned",
+    ]
+    assert share["b9 padded to 16"] == pytest.approx(1 / 4, abs=0.03)
 
 
 TOGETHER: list[tuple[list[str], str]] = [

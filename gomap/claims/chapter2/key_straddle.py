@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import statistics
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from gomap.claims.claim import REFUTED, UNDECIDED, Claim, Criterion, Quantity, Setting, SourceVerdict
+from gomap.claims.claim import CONFIRMED, REFUTED, UNDECIDED, Claim, Criterion, Quantity, Setting, SourceVerdict
 from gomap.claims.context import Context
 from gomap.claims.registry import claim
 from gomap.claims.timing import gets, ns_each
 from gomap.claims.verdict import PAIRS_ASKED, Finding, Number, Sweep, bars, median_interval
-from gomap.claims.walk import full, shape, straddling
+from gomap.claims.walk import HEADER_LINES, full, shape, straddling
 from gomap.lab.compare import Ratio
 from gomap.lab.workload import Workload
 from gomap.map import Map
@@ -74,75 +76,109 @@ def key_straddle() -> Claim:
     )
 
 
-_KINDS = {"u64": "int64", "u64 through the generic path": "float64", "b9": "bytes9", "b12": "bytes12", "b16": "bytes16"}
-"""Settings by key kind. A float64 has the eight bytes of an int64 and takes the generic path."""
+class _Keys(NamedTuple):
+    """A kind of key, and the knobs of its map. All take the same build of the paths."""
+
+    kind: str
+    knobs: Mapping[str, Any]
+
+
+_KEYS = {
+    "u64": _Keys("int64", {"paths": "knobs"}),
+    "u64 through the generic path": _Keys("int64", {"key_path": "generic"}),
+    "b9": _Keys("bytes9", {"paths": "knobs"}),
+    "b9 padded to 16": _Keys("bytes9", {"key_stride": "16"}),
+    "b9 padded to 16, aligned": _Keys("bytes9", {"key_stride": "aligned 16"}),
+    "b12": _Keys("bytes12", {"paths": "knobs"}),
+    "b16": _Keys("bytes16", {"paths": "knobs"}),
+    "b16 aligned": _Keys("bytes16", {"key_stride": "aligned 16"}),
+}
+"""Padding alone does not keep a key from lying in two lines: keys begin 8 bytes behind a multiple of 16. Aligned, none does."""
+_U64, _GENERIC, _B9, _PADDED, _ALIGNED, _, _B16, _ = _KEYS
 _MOST = 0.5
+_WIDTH = (
+    " Neither makes half of it: the rest goes with the width, that is with hashing and comparing bytes instead of one word."
+)
 _SIZE = 1_000
 
 
 @key_straddle.model
 def width_and_path(ctx: Context) -> Finding:
-    """Gets by key kind, interleaved; and by a walk, how many keys lie in two lines and how many lines a hit touches."""
-    return _compare(ctx, dict(_KINDS))
+    """Gets by key, interleaved; and by a walk, how many keys lie in two lines and how many lines a hit touches."""
+    return _compare(ctx, _KEYS)
 
 
-def _compare(ctx: Context, kinds: dict[str, str]) -> Finding:
-    ops = ctx.scale.pick(test=100_000, quick=400_000, full=2_000_000)
+def _compare(ctx: Context, keys: Mapping[str, _Keys]) -> Finding:
+    ops = ctx.scale.pick(test=50_000, quick=200_000, full=1_000_000)
     sizes = {"": _SIZE} if ctx.scale.name == "test" else {"": _SIZE, ", large": full(13)}
 
     def measure(w: Workload, seed: int) -> dict[str, float]:
         return {f"get{where}": ns_each(ctx.run(w.with_(size=n, hint=n), seed)) for where, n in sizes.items()}
 
-    workloads = [gets(_SIZE, ops, key=kind) for kind in kinds.values()]
-    by_kind = ctx.sweep(workloads, measure, ctx.scale.pairs, names=[*kinds])
-    return _judged(by_kind, ctx.scale.reduced).with_(
+    workloads = [gets(_SIZE, ops, key=k.kind, knobs=k.knobs) for k in keys.values()]
+    by_key = ctx.sweep(workloads, measure, ctx.scale.pairs, names=[*keys])
+    walked = {name: _walk(k) for name, k in keys.items()}
+    return _judged(by_key, ctx.scale.reduced, walked).with_(
         series=tuple(
-            bars(f"Get by key{where}", "ns", {name: by_kind.of(i, f"get{where}") for i, name in enumerate(kinds)})
+            bars(f"Get by key{where}", "ns", {name: by_key.of(i, f"get{where}") for i, name in enumerate(keys)})
             for where in sizes
         ),
-        settings=tuple(kinds),
+        settings=tuple(keys),
         workload=workloads[2],
     )
 
 
-def _share_by_path(by_kind: Sweep) -> Ratio:
-    """Which share of the gap between b9 and u64 is there without a key that straddles: u64 by the generic path. Each round is
-    one sample: its three runs had the same weather."""
-    u64, generic, b9 = (np.array(by_kind.of(i)) for i in range(3))
-    return median_interval(list((generic - u64) / np.maximum(b9 - u64, 1e-3)))
+def _share_of_gap(ns: Mapping[str, np.ndarray], slower: str, faster: str) -> Ratio:
+    """What part of the gap between b9 and u64 lies between two settings. Each round is one sample: its runs had the same
+    weather."""
+    gap = np.maximum(ns[_B9] - ns[_U64], 1e-3)
+    return median_interval(list((ns[slower] - ns[faster]) / gap))
 
 
-def _judged(by_kind: Sweep, reduced: str) -> Finding:
-    """Most of the gap without a straddling key refutes the claim. To confirm it, keys of nine bytes in cells of sixteen would
-    have to be built."""
-    share = _share_by_path(by_kind)
-    ns = {name: statistics.median(by_kind.of(i)) for i, name in enumerate(by_kind.settings)}
-    rounds = len(by_kind.samples[0])
-    enough = rounds >= PAIRS_ASKED or reduced
-    walked = {name: _walk(kind) for name, kind in _KINDS.items()}
-    verdict = REFUTED if share.low > _MOST and enough else UNDECIDED
-    missing = "" if verdict == REFUTED else " To tell more, keys padded to a stride (key_stride) are missing."
+def _judged(by_key: Sweep, reduced: str, walked: Mapping[str, tuple[float, float]]) -> Finding:
+    """By the criterion: the part of the gap that padding removes, aligned, so that no key lies in two lines; and the part that
+    the path makes for keys of eight bytes, of which none ever did. walked: what `_walk` gives, by setting."""
+    ns = {name: np.array(by_key.of(i)) for i, name in enumerate(by_key.settings)}
+    median = {name: statistics.median(values) for name, values in ns.items()}
+    path, padded, aligned = (_share_of_gap(ns, *two) for two in ((_GENERIC, _U64), (_B9, _PADDED), (_B9, _ALIGNED)))
+    rounds = len(by_key.samples[0])
+    gap = median[_B9] - median[_U64]
     return Finding(
-        verdict,
-        f"Eight bytes through the generic path, of which none straddles, show {share.ratio:.0%} ({share.low:.0%} to "
-        f"{share.high:.0%}) of the gap of {ns['b9'] - ns['u64']:.3g} ns between [9]byte and int64; of [9]byte keys "
-        f"{walked['b9'][0]:.1%} straddle, of [16]byte keys {walked['b16'][0]:.1%}, and these take "
-        f"{ns['b16'] / ns['b9']:.2f} times as long{f' ({rounds} rounds: {reduced})' if reduced else ''}.{missing}",
+        _verdict(path, aligned, rounds >= PAIRS_ASKED or bool(reduced)),
+        f"Of the gap of {gap:.3g} ns between [9]byte and int64 the generic path alone makes {_told(path)}; padding to 16 bytes "
+        f"removes {_told(padded)}, and where no key lies in two lines any more, {_told(aligned)}. Of [9]byte keys "
+        f"{walked[_B9][0]:.1%} do, padded {walked[_PADDED][0]:.1%}, aligned {walked[_ALIGNED][0]:.1%}; of [16]byte keys "
+        f"{walked[_B16][0]:.1%}, and these take {median[_B16] / median[_B9]:.2f} times as long as [9]byte"
+        f"{f' ({rounds} rounds: {reduced})' if reduced else ''}.{_WIDTH if path.high < _MOST and aligned.high < _MOST else ''}",
         numbers=(
-            Number.of_ratio("share of the gap that the path makes", share, ""),
-            *(Number(f"get, {name}", value, "ns") for name, value in ns.items()),
+            Number.of_ratio("share of the gap that the path makes", path, ""),
+            Number.of_ratio("share of the gap that padding removes", padded, ""),
+            Number.of_ratio("share of the gap that padding and alignment remove", aligned, ""),
+            *(Number(f"get, {name}", value, "ns") for name, value in median.items()),
             *(Number(f"keys in two lines, {name}", 100 * part, "%") for name, (part, _) in walked.items()),
             *(Number(f"lines touched a hit, {name}", lines) for name, (_, lines) in walked.items()),
         ),
     )
 
 
-def _walk(kind: str) -> tuple[float, float]:
-    """The share of keys in two lines, and lines touched a hit, of a map of a thousand buckets."""
-    m = Map(kind, seed=1, hint=full(10))
-    keys = np.arange(full(10))
-    m.assign_many(_content(kind, keys), keys)
-    return straddling(m), shape(m).hit_lines
+def _told(share: Ratio) -> str:
+    return f"{share.ratio:.0%} ({share.low:.0%} to {share.high:.0%})"
+
+
+def _verdict(path: Ratio, removed: Ratio, enough: bool) -> str:
+    """Most by the path, and most by straddling, cannot both be: then something is wrong with the gap."""
+    by_path, by_lines = path.low > _MOST, removed.low > _MOST
+    if not enough or by_path == by_lines:
+        return UNDECIDED
+    return REFUTED if by_path else CONFIRMED
+
+
+def _walk(keys: _Keys) -> tuple[float, float]:
+    """The share of keys in two lines, and lines touched a hit with the header's, of a map of a thousand buckets."""
+    m = Map(keys.kind, seed=1, hint=full(10), knobs=keys.knobs)
+    numbers = np.arange(full(10))
+    m.assign_many(_content(keys.kind, numbers), numbers)
+    return straddling(m), shape(m).hit_lines + HEADER_LINES
 
 
 def _content(kind: str, keys: np.ndarray) -> object:
