@@ -253,8 +253,8 @@ def test_lines_are_counted_wherever_cells_lie(name: str) -> None:
 
 def test_alignment_and_pairs_touch_fewer_lines() -> None:
     f = bucket_lines.lines_and_times(context())
-    natural, padded, aligned, pairs, both = (number(f, f"lines touched a hit, {name}") for name in bucket_lines._SETTINGS)
-    assert natural > padded > aligned > pairs > both > 2
+    natural, _, aligned, pairs, both = (number(f, f"lines touched a hit, {name}") for name in bucket_lines._SETTINGS)
+    assert natural > aligned > pairs > both > 2  # of 192 bytes not aligned it depends on where the allocator put the first
     assert natural == pytest.approx(3.53, abs=0.05)
     assert number(f, "bytes, padded to 192 by natural (144)") == pytest.approx(192 / 144, rel=0.05)
     assert {row["name"] for row in f.series[-1].rows} == set(bucket_lines._SETTINGS)
