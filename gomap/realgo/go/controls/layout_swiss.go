@@ -1,0 +1,6 @@
+//go:build goexperiment.swissmap || go1.26
+
+package main
+
+// flagAt is where a header has the byte that every write flips twice.
+const flagAt = 34
