@@ -2,7 +2,7 @@
 
 All on two cores of a virtual AMD EPYC (Zen 3, 2.45 GHz time-stamp counter), Linux 6.18, with Go 1.25.5 (Swiss maps), 1.25.5
 with GOEXPERIMENT=noswissmap ("classic") and 1.19.8; no hardware counters; runs of 1 to 2 s. They are controls, no benchmark:
-times of single operations include about 20 ns of timer.
+times of single operations include about 20 ns of timer. Most of them can be made again here: gomap/realgo/controls.py.
 """
 
 from __future__ import annotations

@@ -1,15 +1,42 @@
-"""Runs on real Go for experiments: a toolchain that is not there leaves the verdict by source."""
+"""Runs and controls on real Go for experiments: a toolchain that is not there leaves the verdict by source."""
 
 from __future__ import annotations
 
-from gomap.claims.claim import CONFIRMED, REFUTED, UNDECIDED
+from gomap.claims.claim import CONFIRMED, REFUTED, UNDECIDED, Claim
+from gomap.claims.runner import go_by_reading
 from gomap.claims.verdict import Finding, Number
 from gomap.errors import GoUnavailable, MissingTool
 from gomap.lab.result import Result
 from gomap.lab.workload import Workload
+from gomap.realgo.controls import Controls, go_controls
 from gomap.realgo.harness import run_go
+from gomap.realgo.toolchain import find_go
 
-__all__ = ["go_deaths", "go_run"]
+__all__ = ["controls", "decided_or_read", "designs", "go_deaths", "go_run"]
+
+
+def controls(design: str = "classic") -> Controls:
+    """The controls on a design of map. `MissingTool` if there is no toolchain that can build them."""
+    try:
+        return go_controls(design)
+    except GoUnavailable as e:
+        raise MissingTool(str(e)) from None
+
+
+def designs() -> tuple[str, ...]:
+    """The designs that the toolchain here can build. `MissingTool` if there is none."""
+    try:
+        return find_go().designs
+    except GoUnavailable as e:
+        raise MissingTool(str(e)) from None
+
+
+def decided_or_read(c: Claim, found: Finding) -> Finding:
+    """A finding that decides stands. One that does not leaves the verdict by source, and its numbers stand beside that."""
+    if found.verdict in (CONFIRMED, REFUTED):
+        return found
+    read = go_by_reading(c)
+    return found.with_(verdict=read.verdict, reason=f"{read.reason} Measured here: {found.reason}", by="source and numbers")
 
 
 def go_run(workload: Workload, design: str, seed: int) -> Result:

@@ -118,7 +118,12 @@ def claim_text(e: Entry, results: Results | None, width: int) -> str:
 
 
 def _verdict(f: Finding) -> str:
-    by = {"source": " (by source)", "experiment": " (run)", "nothing": ""}[f.by]
+    by = {
+        "source": " (by source)",
+        "source and numbers": " (by source; numbers from here)",
+        "experiment": " (run)",
+        "nothing": "",
+    }[f.by]
     return f.verdict.upper() + by
 
 

@@ -64,17 +64,19 @@ _DRAWN_PERCENTILES = (0, 10, 25, 50, 75, 90, 95, 99, 99.5, 99.9, 99.95, 99.99, 9
 
 @dataclass(frozen=True)
 class Number:
-    """A measured figure, with its interval where it has one. unit: "ns", "%", "x", "" for a count."""
+    """A measured figure, with its interval where it has one. unit: "ns", "%", "x", "" for a count. headline: the one to show
+    where there is room for one; none flagged: the first."""
 
     name: str
     value: float
     unit: str = ""
     low: float | None = None
     high: float | None = None
+    headline: bool = False
 
     @classmethod
-    def of_ratio(cls, name: str, r: Ratio, unit: str = "x") -> Number:
-        return cls(name, r.ratio, unit, r.low, r.high)
+    def of_ratio(cls, name: str, r: Ratio, unit: str = "x", *, headline: bool = False) -> Number:
+        return cls(name, r.ratio, unit, r.low, r.high, headline)
 
 
 @dataclass(frozen=True)
@@ -90,8 +92,9 @@ class Series:
 
 @dataclass(frozen=True)
 class Finding:
-    """What an experiment, or reading, found. reason: a sentence for people. by: "experiment", "source", or "nothing" where
-    none could be made. settings: that were contrasted. workload: to run it again with `gomap run`'s engine. seconds used."""
+    """What an experiment, or reading, found. reason: a sentence for people. by: "experiment", "source", "source and numbers"
+    (the verdict by source, with what was measured here beside it), or "nothing" where none could be made. settings: that were
+    contrasted. workload: to run it again with `gomap run`'s engine. seconds used."""
 
     verdict: str
     reason: str

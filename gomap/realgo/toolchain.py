@@ -186,10 +186,12 @@ def build_go(
 
 
 def _sources(program: str) -> dict[str, bytes]:
+    """A program's own files, and those in the folder of what several need."""
     folder = _SOURCES / program
     files = sorted([*folder.glob("*.go"), *folder.glob("*.s")])
     if not files:
         raise GoFailed(f"gomap has no Go program {program!r}")
+    files += sorted((_SOURCES / "shared").glob("*.go"))
     return {file.name: file.read_bytes() for file in files}
 
 

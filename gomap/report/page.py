@@ -44,7 +44,13 @@ _TITLE = "Why a Go map is quick in a benchmark and slow in production"
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline' 'unsafe-eval'; img-src data:"
 _SIGNS = {CONFIRMED: "✓", REFUTED: "✗", UNDECIDED: "?", NOT_MEASURABLE: "≈"}
 _CLASSES = {CONFIRMED: "confirmed", REFUTED: "refuted", UNDECIDED: "undecided", NOT_MEASURABLE: "unmeasurable"}
-_BY = {"source": "by its source and recorded runs", "experiment": "by an experiment here", "nothing": "not measured"}
+_BY = {
+    "source": "by its source and recorded runs",
+    "source and numbers": "by its source and recorded runs; the numbers were measured here",
+    "experiment": "by an experiment here",
+    "nothing": "not measured",
+}
+_SMALL = {"experiment": "run here", "source and numbers": "numbers from here"}
 _NOISE_NAME = "the same setting twice"
 
 
@@ -177,8 +183,11 @@ def _cause(c: Cause, known: dict[str, _Row]) -> list[Child]:
 
 
 def _size(row: _Row) -> list[Child]:
-    """What the claim's run says of the cause: its figure, or what is missing. A run on real Go comes first."""
-    f = row.found.go if row.found.go.by == "experiment" else row.found.model
+    """What the claim's run says of the cause: its figure, or what is missing. A figure marked as the headline comes first, then
+    a run on real Go."""
+    both = (row.found.go, row.found.model)
+    marked = (f for f in both if any(n.headline for n in f.numbers))
+    f = next(marked, both[both[0].by not in _SMALL])
     where = "real Go" if f is row.found.go else "model"
     link = el("span", _link(row.claim, row.claim.number), f", {where}", class_="soft")
     n = _headline(f)
@@ -193,8 +202,9 @@ def _size(row: _Row) -> list[Child]:
 
 
 def _headline(f: Finding) -> Number | None:
-    """The number that decided: experiments give it first."""
-    return next((n for n in f.numbers if _NOISE_NAME not in n.name), None)
+    """The number marked for it, else the one that decided: experiments give it first."""
+    marked = [n for n in f.numbers if n.headline]
+    return next((n for n in marked or f.numbers if _NOISE_NAME not in n.name), None)
 
 
 # ------------------------------------------------------------------ the table of claims
@@ -230,7 +240,7 @@ def _table_row(row: _Row) -> Markup:
         "tr",
         el("th", _link(c, c.number), " ", c.title, scope="row"),
         el("td", _badge(found.model), " ", el("small", "not measured") if found.model.by == "nothing" else None),
-        el("td", _badge(found.go), " ", el("small", "run here") if found.go.by == "experiment" else None),
+        el("td", _badge(found.go), " ", el("small", _SMALL[found.go.by]) if found.go.by in _SMALL else None),
         el("td", c.go_words, class_="words"),
         data_chapter=str(c.chapter),
         data_model=found.model.verdict,

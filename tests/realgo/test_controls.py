@@ -111,8 +111,9 @@ def test_a_swiss_header_begins_with_its_count_too(swiss: Controls) -> None:
     assert swiss.run("layout", inserts=3_000)["count"] == [0]
 
 
+@two_cpus
 def test_only_headers_of_48_bytes_share_lines(classic: Controls, swiss: Controls) -> None:
-    roomy, packed = (made.run("neighbours", shared=True, ms=5) for made in (classic, swiss))
+    roomy, packed = (made.run("neighbours", shared=True, ms=5, cpus=allowed_cpus()[:2]) for made in (classic, swiss))
     assert (roomy["slot"], roomy["in_one_line"]) == (64, 0)
     assert "get_ns" not in roomy, "there is no such pair to measure"
     assert packed["slot"] == 48
@@ -122,7 +123,7 @@ def test_only_headers_of_48_bytes_share_lines(classic: Controls, swiss: Controls
 
 @two_cpus
 def test_the_neighbour_is_written_to_meanwhile(classic: Controls) -> None:
-    assert classic.run("neighbours", shared=False, ms=10)["writes"] > 100
+    assert classic.run("neighbours", shared=False, ms=10, cpus=allowed_cpus()[:2])["writes"] > 100
 
 
 # ------------------------------------------------------------------ the scheduler

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from gomap.claims.claim import Claim, Criterion, Quantity, Setting, SourceVerdict
+from gomap.claims.claim import UNDECIDED, Claim, Criterion, Quantity, Setting, SourceVerdict
 from gomap.claims.context import Context, Measure
 from gomap.claims.headers import FAR, ONE_MAP, Beside, get_beside
 from gomap.claims.parts import all_of, no_dearer
+from gomap.claims.real import controls, decided_or_read, designs
 from gomap.claims.registry import claim
 from gomap.claims.timing import gets
 from gomap.claims.verdict import BACK_WITHIN, Finding, Number, bars, decide_pairs, median_interval
+from gomap.errors import GoFailed, MissingTool
+from gomap.lab.machine import allowed_cpus
+from gomap.realgo.controls import Controls
 
 
 @claim
@@ -93,4 +97,49 @@ def gets_beside_a_writer(ctx: Context, measure: Measure[Beside] = get_beside) ->
         ),
         series=(bars("Get by where the writer's header lies", "ns", taken),),
         workload=gets(200, 100_000),
+    )
+
+
+_APART, _SHARED = "headers far apart", "headers in one line"
+
+
+@header_false_sharing.go
+def gets_beside_a_neighbour(ctx: Context) -> Finding:
+    """Gets of one map while another core updates another, whose header lies far off, or in the same line: where Go's allocator
+    put them. In the design whose headers do share lines."""
+    if len(allowed_cpus()) < 2:
+        raise MissingTool("a get and a write at the same time take two CPUs")
+    counts = {design: controls(design).run("neighbours", shared=True, ms=1)["in_one_line"] for design in designs()}
+    packed = max(counts, key=lambda design: counts[design])
+    facts = tuple(Number(f"neighbouring headers in one line, of 511, {design}", n) for design, n in counts.items())
+    if counts[packed] == 0:
+        found = Finding(UNDECIDED, "Of 511 neighbouring headers none shares a line with the next.", numbers=facts)
+    else:
+        found = _compared(ctx, controls(packed))
+        found = found.with_(numbers=(*found.numbers, *facts))
+    return decided_or_read(header_false_sharing.claim, found)
+
+
+def _compared(ctx: Context, go: Controls) -> Finding:
+    ms, cpus = ctx.scale.pick(test=10, quick=80, full=300), allowed_cpus()[:2]
+
+    def get(shared: bool, seed: int) -> dict[str, float]:
+        found = go.run("neighbours", shared=shared, ms=ms, cpus=cpus)
+        if found["at_once"] == 0:
+            raise GoFailed("the reader and the writer were never at work at the same time")
+        return {"get": found["get_ns"], "writes": 1e9 * found["writes"] / found["took_ns"]}
+
+    pairs = ctx.pairs(False, True, get, names=(_APART, _SHARED))
+    what = f"get beside a writer of another map, {go.design}"
+    decided = decide_pairs(pairs, what, threshold=2.0, two_valued=True, unit="ns")
+    metrics = (("get", "get beside a writer", "ns"), ("writes", "writes to the other map", "1/s"))
+    return decided.with_(
+        numbers=(
+            *decided.numbers,
+            *(
+                Number.of_ratio(f"{name}, {setting}", median_interval(pairs.samples(i, metric)), unit)
+                for metric, name, unit in metrics
+                for i, setting in enumerate(pairs.settings)
+            ),
+        )
     )

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from gomap.claims.claim import REFUTED, UNDECIDED, Claim, Criterion, Quantity, Setting, SourceVerdict
 from gomap.claims.context import Context, Measure
 from gomap.claims.headers import ONE_MAP, Beside, get_beside
 from gomap.claims.parts import all_of
+from gomap.claims.real import controls, decided_or_read, designs
 from gomap.claims.registry import claim
 from gomap.claims.timing import gets
 from gomap.claims.verdict import SAME_LOW, Finding, Number, Pairs, bars, decide_pairs, median_interval, reduced_note, too_few
@@ -85,3 +89,30 @@ def _judged(pairs: Pairs, what: str) -> Finding:
         return found
     told = f"{what[0].upper()}{what[1:]}: {pairs.effect()} times {_FIRST}; it does not help{reduced_note(pairs)}."
     return found.with_(verdict=REFUTED, reason=told)
+
+
+_ARTICLE = {"count": 0, "buckets": 24, "oldbuckets": 32}
+
+
+@header_offsets.go
+def offsets_by_what_the_words_do(ctx: Context) -> Finding:
+    """Offsets of the header's fields, found by what its words do while the map is filled."""
+    found = {design: controls(design).run("layout", inserts=10_000) for design in designs()}
+    return decided_or_read(header_offsets.claim, _offsets_judged(found))
+
+
+def _offsets_judged(found: Mapping[str, Mapping[str, Any]]) -> Finding:
+    """Refuted by any offset that is another. A field that was not found, or not as the only one, says nothing."""
+    seen = {f"count, {design}": at["count"][0] for design, at in found.items() if len(at["count"]) == 1}
+    arrays = found.get("classic", {}).get("arrays", [])
+    if len(arrays) == 1:
+        seen["buckets, classic"], seen["oldbuckets, classic"] = arrays[0]
+    said = {name: _ARTICLE[name.partition(",")[0]] for name in seen}
+    wrong = [name for name, at in seen.items() if at != said[name]]
+    listed = "; ".join(f"{name} {at} (the article: {said[name]})" for name, at in seen.items()) or "nothing"
+    last = sum(seen[name] > 0 for name in seen if name.startswith("count"))
+    return Finding(
+        REFUTED if wrong else UNDECIDED,
+        f"Offsets found: {listed}. Designs in which count is not first: {last}.",
+        numbers=tuple(Number(f"offset of {name}", at, "B") for name, at in seen.items()),
+    )

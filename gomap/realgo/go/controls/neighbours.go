@@ -14,14 +14,18 @@ const (
 	far       = 64 * line
 	itsKeys   = 100
 	batchGets = 1_000
+	batchMost = 100_000 // ns; one that took longer was interrupted
+	enough    = 100     // batches
+	mostTimes = 20
 )
 
 // neighbours times gets of one map while another goroutine updates another map: two whose headers share a cache line, or two far
 // apart. The headers lie where Go's allocator puts them; of many, a fitting pair is taken. Only these two get any entries, so
 // that their tables lie apart.
 func neighbours(asked struct {
-	Shared bool `json:"shared"`
-	Ms     int  `json:"ms"`
+	Shared bool  `json:"shared"`
+	Ms     int   `json:"ms"`
+	CPUs   []int `json:"cpus"` // the reader's and the writer's
 }) (any, error) {
 	runtime.GOMAXPROCS(2)
 	debug.SetGCPercent(-1)
@@ -36,16 +40,33 @@ func neighbours(asked struct {
 	var stop atomic.Bool
 	var writes atomic.Int64
 	ended := make(chan struct{})
-	go func() { update(written, &stop, &writes); close(ended) }()
+	if err := pinned(asked.CPUs, 0); err != nil {
+		return nil, err
+	}
+	go func() {
+		if pinned(asked.CPUs, 1) == nil {
+			update(written, &stop, &writes)
+		}
+		close(ended)
+	}()
 	for writes.Load() == 0 {
 		runtime.Gosched()
 	}
 	begun, began := writes.Load(), now()
-	result["get_ns"] = batches(read, began+ms(asked.Ms))
+	result["get_ns"], result["at_once"] = batches(read, &writes, ms(asked.Ms))
 	result["writes"], result["took_ns"] = writes.Load()-begun, now()-began
 	stop.Store(true)
 	<-ended
 	return result, nil
+}
+
+// pinned keeps the calling goroutine on a CPU of its own, if it was given one.
+func pinned(cpus []int, which int) error {
+	if len(cpus) <= which {
+		return nil
+	}
+	runtime.LockOSThread()
+	return pin(cpus[which])
 }
 
 // emptyMaps are sorted by where their headers lie.
@@ -116,10 +137,12 @@ func update(m map[int]int, stop *atomic.Bool, writes *atomic.Int64) {
 	}
 }
 
-// batches is the nanoseconds that a get took, of the median batch.
-func batches(m map[int]int, until int64) float64 {
+// batches is the nanoseconds that a get took, of the median batch beside which the other map was written, and the share of
+// batches that were such. Where the two goroutines are seldom at work at once it takes up to mostTimes as long.
+func batches(m map[int]int, writes *atomic.Int64, length int64) (ns, atOnce float64) {
 	var took []int64
-	for began := now(); began < until; {
+	all, began := 0, now()
+	for begin, written := began, writes.Load(); begin-began < length || len(took) < enough; all++ {
 		total := 0
 		for i, k := 0, 0; i < batchGets; i++ {
 			total += m[k]
@@ -127,12 +150,20 @@ func batches(m map[int]int, until int64) float64 {
 				k = 0
 			}
 		}
-		ended := now()
+		ended, by := now(), writes.Load()
 		sum += total
-		took = append(took, ended-began)
-		began = ended
+		if by > written && ended-begin < batchMost {
+			took = append(took, ended-begin)
+		}
+		if ended-began > mostTimes*length {
+			break
+		}
+		begin, written = ended, by
 	}
-	return median(took) / batchGets
+	if len(took) == 0 {
+		return 0, 0
+	}
+	return median(took) / batchGets, float64(len(took)) / float64(max(all, 1))
 }
 
 func median(all []int64) float64 {

@@ -10,20 +10,6 @@ const (
 	threadCPUTime = 3 // CLOCK_THREAD_CPUTIME_ID
 )
 
-// pin lets the calling thread, which is locked to its goroutine, run on one CPU only.
-func pin(cpu int) error {
-	var set [128]uint64 // 8,192 CPUs
-	if cpu < 0 || cpu >= 64*len(set) {
-		return syscall.EINVAL
-	}
-	set[cpu/64] = 1 << (cpu % 64)
-	_, _, e := syscall.RawSyscall(syscall.SYS_SCHED_SETAFFINITY, 0, unsafe.Sizeof(set), uintptr(unsafe.Pointer(&set)))
-	if e != 0 {
-		return e
-	}
-	return nil
-}
-
 // usage is what the system tells of the calling thread. The CPU time has a clock of its own: that of Rusage is as of the
 // scheduler's last tick.
 func usage() (u usageOf) {

@@ -2,12 +2,7 @@
 
 package main
 
-import (
-	"syscall"
-	"time"
-)
-
-func pin(cpu int) error { return syscall.ENOSYS }
+import "time"
 
 func usage() usageOf { return usageOf{} }
 
