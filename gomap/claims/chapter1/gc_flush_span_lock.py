@@ -1,7 +1,13 @@
 """C1.6-gc-flush-span-lock: marking flushes all mcaches, and readers spin on mspan.lock."""
 
-from gomap.claims.claim import Claim, Criterion, Quantity, Setting, SourceVerdict
+from __future__ import annotations
+
+from gomap.claims.claim import UNDECIDED, Claim, Criterion, Quantity, Setting, SourceVerdict
+from gomap.claims.context import Context
+from gomap.claims.real import controls, decided_or_read, designs
 from gomap.claims.registry import claim
+from gomap.claims.tails import COLLECTING, medians, sample_ms, tail
+from gomap.claims.verdict import Finding, Number, bars
 
 
 @claim
@@ -55,3 +61,32 @@ def gc_flush_span_lock() -> Claim:
         remedy=("R1",),
         needs=frozenset({"heap"}),
     )
+
+
+@gc_flush_span_lock.go
+def gets_beside_collections(ctx: Context) -> Finding:
+    """Gets of string keys alone, and with collections back to back. What a collector does to a reader has more causes than a
+    lock, so that this is no verdict: it is how much there is to explain."""
+    go, ms = controls(designs()[0]), sample_ms(ctx)
+    size = ctx.scale.pick(test=10_000, quick=50_000, full=200_000)
+
+    def measure(collecting: bool, seed: int) -> dict[str, float]:
+        return tail(go, COLLECTING if collecting else {}, ms, keys="string", size=size)
+
+    pairs = ctx.pairs(False, True, measure, names=("alone", "collections back to back"))
+    effects = {p: pairs.effect(p) for p in ("p50", "p99", "p99.9")}
+    told = ", ".join(f"{p} {effect}" for p, effect in effects.items())
+    found = Finding(
+        UNDECIDED,
+        f"Gets with collections back to back by gets alone: {told}.",
+        numbers=(
+            *(Number.of_ratio(f"{p} of get, with collections by alone", effect) for p, effect in effects.items()),
+            *(n for p in effects for n in medians(pairs, p, f"{p} of get")),
+            *medians(pairs, "cycles", "collections", "")[1:],
+        ),
+        series=tuple(
+            bars(f"{p} of get", "ns", {n: pairs.samples(i, p) for i, n in enumerate(pairs.settings)}) for p in effects
+        ),
+        settings=pairs.settings,
+    )
+    return decided_or_read(gc_flush_span_lock.claim, found)

@@ -1,7 +1,18 @@
 """C1.8-iter-gopark: preempted iterators hang in gopark."""
 
-from gomap.claims.claim import Claim, Criterion, Quantity, Setting, SourceVerdict
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from gomap.claims.claim import REFUTED, UNDECIDED, Claim, Criterion, Quantity, Setting, SourceVerdict
+from gomap.claims.context import Context
+from gomap.claims.real import controls, decided_or_read, designs
 from gomap.claims.registry import claim
+from gomap.claims.turns import turns
+from gomap.claims.verdict import Finding, Number, Series, median_interval
+from gomap.lab.compare import Ratio
 
 
 @claim
@@ -51,4 +62,50 @@ def iter_gopark() -> Claim:
         ),
         remedy=("R4", "fewer CPU-bound goroutines than Ps"),
         needs=frozenset({"scheduler"}),
+    )
+
+
+_HOGS, _PS = 8, 2
+_UNPARKED = ("runnable", "running")
+
+
+@iter_gopark.go
+def state_of_a_reader_beside_hogs(ctx: Context) -> Finding:
+    """The state of a goroutine that reads a map on two Ps beside eight busy ones, looked at again and again; how long it was
+    kept off, and the slice that the others have."""
+    go, ms = controls(designs()[0]), ctx.scale.pick(test=150, quick=450, full=4_000)
+    runs = []
+    for i in range(ctx.scale.pick(test=2, quick=4, full=5)):
+        ctx.say(f"a reader beside {_HOGS} busy goroutines, run {i + 1}")
+        runs.append(go.run("reads", keys="int", size=100_000, ms=ms, beside={"hogs": _HOGS}, watch=True))
+    slice_ns = turns(go, "arithmetic", ctx.scale.pick(test=2, quick=9, full=25)).median
+    return decided_or_read(iter_gopark.claim, _judged(runs, slice_ns))
+
+
+def _judged(runs: Sequence[Mapping[str, Any]], slice_ns: float) -> Finding:
+    """Refuted if it was seen waiting, and never parked."""
+    states = Counter[str]()
+    for r in runs:
+        states.update(r["states"])
+    parked = sum(n for state, n in states.items() if state not in _UNPARKED)
+    delays = [ns for r in runs for ns in r["inside"]["longest"] if ns > slice_ns / 2]
+    predicted = slice_ns * _HOGS / _PS
+    told = ", ".join(f"{state} {n} times" for state, n in states.items()) or "not seen"
+    delay = median_interval(delays) if delays else Ratio(0.0, 0.0, 0.0)
+    longest = max(r["inside"]["max"] for r in runs)
+    rows = tuple({"name": state, "value": n, "low": n, "high": n} for state, n in states.items())
+    return Finding(
+        REFUTED if states["runnable"] and not parked else UNDECIDED,
+        f"A reader beside {_HOGS} busy goroutines on {_PS} Ps was {told}. It was kept off for {delay.ratio / 1e6:.3g} ms in "
+        f"the median of {len(delays)} times; a slice of {slice_ns / 1e6:.3g} ms for each of the others makes "
+        f"{predicted / 1e6:.3g}.",
+        numbers=(
+            Number("longest get beside 8 busy goroutines", longest, "ns", headline=True),
+            Number("times the reader was seen runnable or running", states.total() - parked),
+            Number("times the reader was seen parked", parked),
+            Number.of_ratio("time kept off, of those over half a slice", delay, "ns"),
+            Number("slice times goroutines ahead by Ps", predicted, "ns"),
+        ),
+        series=(Series("bars", "States of the reader", "", rows),) if rows else (),
+        settings=(f"{_HOGS} busy goroutines",),
     )

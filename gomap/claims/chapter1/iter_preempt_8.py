@@ -1,7 +1,15 @@
 """C1.7-iter-preempt-8: mapiternext checks for preemption every 8 buckets."""
 
-from gomap.claims.claim import Claim, Criterion, Quantity, Setting, SourceVerdict
+from __future__ import annotations
+
+import numpy as np
+
+from gomap.claims.claim import REFUTED, UNDECIDED, Claim, Criterion, Quantity, Setting, SourceVerdict
+from gomap.claims.context import Context
+from gomap.claims.real import controls, decided_or_read, designs
 from gomap.claims.registry import claim
+from gomap.claims.turns import turns, waits_in_a_sample
+from gomap.claims.verdict import Finding, Number, Sweep, bars, median_interval
 
 
 @claim
@@ -42,4 +50,53 @@ def iter_preempt_8() -> Claim:
         ),
         remedy=("R4",),
         needs=frozenset({"scheduler"}),
+    )
+
+
+_BODIES_NS = (0, 100_000, 1_000_000)
+_ARTICLE = 52  # bodies: 8 buckets of 6.5 entries
+
+
+@iter_preempt_8.go
+def range_with_bodies(ctx: Context) -> Finding:
+    """How much longer a goroutine waits beside a range whose body is longer, in bodies. Without Go's signals, so that only
+    what the range itself does can stop it."""
+    go, waits = controls(designs()[0]), waits_in_a_sample(ctx)
+    sweep = ctx.sweep(
+        _BODIES_NS,
+        lambda body, seed: turns(go, "range", waits, signals=False, body_ns=body).median,
+        ctx.scale.pairs,
+        names=[f"{ns / 1e3:g} µs" for ns in _BODIES_NS],
+    )
+    found = _judged(sweep)
+    return found if _contrary(found) else decided_or_read(iter_preempt_8.claim, found)
+
+
+def _contrary(f: Finding) -> bool:
+    """Whether the range certainly ran on for more than a body: then what was read does not stand unmeasured."""
+    return any(n.low is not None and n.low > 1 for n in f.numbers if n.unit == "")
+
+
+def _judged(sweep: Sweep) -> Finding:
+    """The wait beside an empty body is the time slice. What comes on top is from the request to the yield; it may be below
+    nothing by the slice's own spread."""
+    empty = np.array(sweep.of(0))
+    more = {
+        name: median_interval(list((np.array(sweep.of(i)) - empty) / body))
+        for i, (name, body) in enumerate(zip(sweep.settings, _BODIES_NS, strict=True))
+        if body
+    }
+    told = "; ".join(f"a body of {name}: {excess} bodies" for name, excess in more.items())
+    return Finding(
+        REFUTED if all(excess.high <= 1 for excess in more.values()) else UNDECIDED,
+        f"Beyond the wait beside an empty body, {told}; checks every 8 buckets would make it {_ARTICLE}.",
+        numbers=(
+            *(Number.of_ratio(f"bodies until the range yields, of {name}", excess, "") for name, excess in more.items()),
+            *(
+                Number.of_ratio(f"wait beside a range with a body of {name}", median_interval(sweep.of(i)), "ns")
+                for i, name in enumerate(sweep.settings)
+            ),
+        ),
+        series=(bars("Wait beside a range, by its body", "ns", {n: sweep.of(i) for i, n in enumerate(sweep.settings)}),),
+        settings=sweep.settings,
     )

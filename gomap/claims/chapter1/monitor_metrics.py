@@ -1,7 +1,14 @@
 """C1.9-monitor-metrics: three metrics reveal the three locks."""
 
-from gomap.claims.claim import Claim, Criterion, Quantity, SourceVerdict
+from __future__ import annotations
+
+import re
+
+from gomap.claims.claim import UNDECIDED, Claim, Criterion, Quantity, SourceVerdict
+from gomap.claims.context import Context
+from gomap.claims.real import controls, decided_or_read, designs
 from gomap.claims.registry import claim
+from gomap.claims.verdict import Finding, Number, decide_exact
 
 
 @claim
@@ -40,4 +47,29 @@ def monitor_metrics() -> Claim:
             text="Refuted by listing.",
         ),
         needs=frozenset({"go"}),
+    )
+
+
+@monitor_metrics.go
+def names_in_the_lists(ctx: Context) -> Finding:
+    """Which of the article's three are in this Go's list of metrics, and in what it prints of its collections."""
+    go = controls(designs()[0])
+    names = go.run("metrics")["names"]
+    n = ctx.scale.pick(test=50_000, quick=300_000, full=1_000_000)
+    trace = go.run("assigns", writer="article", collector="normal", n=n, godebug={"gctrace": 1})["trace"]
+    return decided_or_read(monitor_metrics.claim, _judged(names, trace))
+
+
+def _judged(names: list[str], trace: list[str]) -> Finding:
+    found = {
+        "metrics that mention map buckets": sum(bool(re.search("go_map|map.*buck", name)) for name in names),
+        "lines of gctrace with a sweep stall": sum("sweep stall" in line for line in trace),
+        "metrics of the number of goroutines": sum(name.startswith("/sched/goroutines") for name in names),
+    }
+    exact = decide_exact("of the article's three metrics, those that exist", sum(n > 0 for n in found.values()), len(found))
+    told = ", ".join(f"{what}: {n}" for what, n in found.items())
+    return exact.with_(
+        verdict=exact.verdict if names and trace else UNDECIDED,
+        reason=f"{exact.reason} In {len(names)} metrics and {len(trace)} lines of gctrace: {told}.",
+        numbers=(*exact.numbers, *(Number(what, n) for what, n in found.items()), Number("metrics in the list", len(names))),
     )

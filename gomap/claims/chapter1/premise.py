@@ -1,7 +1,13 @@
 """C1.0-premise: three hidden locks make map reads slow in production."""
 
-from gomap.claims.claim import Claim, Criterion, Quantity, Setting, SourceVerdict
+from __future__ import annotations
+
+from gomap.claims.claim import UNDECIDED, Claim, Criterion, Quantity, Setting, SourceVerdict
+from gomap.claims.context import Context
+from gomap.claims.real import controls, decided_or_read, designs
 from gomap.claims.registry import claim
+from gomap.claims.tails import COLLECTING, STORM, sample_ms, tail
+from gomap.claims.verdict import Finding, Number, Sweep, bars, median_interval
 
 
 @claim
@@ -55,4 +61,54 @@ def premise() -> Claim:
         ),
         remedy=("R1", "R2", "R3", "R4", "R5"),
         needs=frozenset({"map", "scheduler", "heap"}),
+    )
+
+
+_SUSPECTS = {
+    "nothing": {},
+    "a growing map": {"growing": 1},
+    "collections": COLLECTING,
+    "eight busy goroutines": {"hogs": 8},
+    "a thousand yielding": STORM,
+}
+"""What goes on beside a reader of a map that nobody writes to: no lock could be waited for, in the map or round it."""
+
+
+@premise.go
+def reads_beside_each_suspect(ctx: Context) -> Finding:
+    """Reads of a map beside each suspect alone. Whether the symptom is there can be told; that no lock in the map is behind it
+    cannot be told of single reads of real Go, and stays with its source."""
+    go, ms = controls(designs()[0]), sample_ms(ctx)
+    sweep = ctx.sweep(
+        [*_SUSPECTS.values()],
+        lambda beside, seed: _ratios(tail(go, beside, ms)),
+        ctx.scale.pick(test=2, quick=4, full=10),
+        names=[*_SUSPECTS],
+    )
+    return decided_or_read(premise.claim, _told(sweep))
+
+
+def _ratios(t: dict[str, float]) -> dict[str, float]:
+    return {"p99.99": t["p99.99"] / t["p50"], "max": t["max"] / t["p50"], **{f"{name} ns": t[name] for name in ("p50", "max")}}
+
+
+def _told(sweep: Sweep) -> Finding:
+    longest = {name: max(sweep.of(i, "max ns")) for i, name in enumerate(sweep.settings)}
+    worst = max(longest, key=lambda name: longest[name])
+    typical = median_interval(sweep.of(0, "p50 ns"))
+    return Finding(
+        UNDECIDED,
+        f"A read of {typical.ratio:.3g} ns took up to {longest[worst] / 1e6:.3g} ms beside {worst}, of a map that nobody "
+        "writes to and that has no lock round it.",
+        numbers=(
+            Number(f"longest get beside {worst}", longest[worst], "ns"),
+            Number.of_ratio("p50 of get, alone", typical, "ns"),
+            *(
+                Number.of_ratio(f"p99.99 by p50 of get beside {name}", median_interval(sweep.of(i)), "x")
+                for i, name in enumerate(sweep.settings)
+            ),
+            *(Number(f"longest get beside {name}", ns, "ns") for name, ns in longest.items() if name != worst),
+        ),
+        series=(bars("Longest get by p50", "x", {name: sweep.of(i, "max") for i, name in enumerate(sweep.settings)}),),
+        settings=sweep.settings,
     )

@@ -1,7 +1,13 @@
 """C2.13-assign-barrier: mapassign runs a write barrier on every pointer store."""
 
-from gomap.claims.claim import Claim, Criterion, Quantity, Setting, SourceVerdict
+from __future__ import annotations
+
+from gomap.claims.claim import UNDECIDED, Claim, Criterion, Quantity, Setting, SourceVerdict
+from gomap.claims.context import Context
+from gomap.claims.real import controls, decided_or_read, designs
 from gomap.claims.registry import claim
+from gomap.claims.verdict import Finding, Number, Sweep, bars, median_interval
+from gomap.lab.compare import bootstrap_ratio
 
 
 @claim
@@ -51,4 +57,43 @@ def assign_barrier() -> Claim:
         ),
         remedy=("elems without pointers",),
         needs=frozenset({"heap"}),
+    )
+
+
+_WRITES = {
+    "int, no collection": ("update int", "off"),
+    "int, marking": ("update int", "marking"),
+    "pointer, no collection": ("update pointer", "off"),
+    "pointer, marking": ("update pointer", "marking"),
+}
+
+
+@assign_barrier.go
+def updates_while_marking(ctx: Context) -> Finding:
+    """What an update costs, of an int and of a pointer to a ready object, while the collector marks and while it does nothing.
+    The barrier's entries cannot be counted from outside: these are numbers, no verdict."""
+    go = controls(designs()[0])
+    n = ctx.scale.pick(test=50_000, quick=500_000, full=5_000_000)
+    live = ctx.scale.pick(test=20_000, quick=200_000, full=1_000_000)
+
+    def mean_write(setting: tuple[str, str], seed: int) -> float:
+        writer, collector = setting
+        return float(go.run("assigns", writer=writer, collector=collector, n=n, live=live)["ns"])
+
+    sweep = ctx.sweep([*_WRITES.values()], mean_write, ctx.scale.pairs, names=[*_WRITES])
+    return decided_or_read(assign_barrier.claim, _told(sweep))
+
+
+def _told(sweep: Sweep) -> Finding:
+    ints, pointers = (bootstrap_ratio(sweep.of(i + 1), sweep.of(i)) for i in (0, 2))
+    return Finding(
+        UNDECIDED,
+        f"An update while marking, by one without a collection: of an int {ints}, of a pointer {pointers}.",
+        numbers=(
+            Number.of_ratio("an update of a pointer, while marking by without", pointers),
+            Number.of_ratio("an update of an int, while marking by without", ints),
+            *(Number.of_ratio(f"an update, {n}", median_interval(sweep.of(i)), "ns") for i, n in enumerate(sweep.settings)),
+        ),
+        series=(bars("An update", "ns", {n: sweep.of(i) for i, n in enumerate(sweep.settings)}),),
+        settings=sweep.settings,
     )

@@ -1,7 +1,12 @@
 """C2.14-gctrace-lines: gctrace prints 'gc assist' lines as a map is written."""
 
-from gomap.claims.claim import Claim, Criterion, Quantity, SourceVerdict
+from __future__ import annotations
+
+from gomap.claims.claim import UNDECIDED, Claim, Criterion, Quantity, SourceVerdict
+from gomap.claims.context import Context
+from gomap.claims.real import controls, decided_or_read, designs
 from gomap.claims.registry import claim
+from gomap.claims.verdict import Finding, Number, decide_exact
 
 
 @claim
@@ -33,4 +38,23 @@ def gctrace_lines() -> Claim:
             text="Refuted by output.",
         ),
         needs=frozenset({"go"}),
+    )
+
+
+@gctrace_lines.go
+def lines_of_a_writing_program(ctx: Context) -> Finding:
+    """What Go prints of its collections while the article's loop writes to a map."""
+    n = ctx.scale.pick(test=50_000, quick=300_000, full=3_000_000)
+    r = controls(designs()[0]).run("assigns", writer="article", collector="normal", n=n, godebug={"gctrace": 1})
+    return decided_or_read(gctrace_lines.claim, _judged(n, r["trace"]))
+
+
+def _judged(writes: int, trace: list[str]) -> Finding:
+    """One write without a line refutes a line for every write; if the collector ran, and said so."""
+    lines, collections = sum("gc assist" in line for line in trace), sum(line.startswith("gc ") for line in trace)
+    found = decide_exact("writes with a line 'gc assist'", min(lines, writes), writes)
+    return found.with_(
+        verdict=found.verdict if collections else UNDECIDED,
+        reason=f"{found.reason} The collector printed {collections} lines.",
+        numbers=(*found.numbers, Number("lines of gctrace", len(trace)), Number("collections", collections)),
     )

@@ -1,7 +1,13 @@
 """C2.19-preempt-while-iterating: iterators cause sysmon to preempt gets."""
 
+from __future__ import annotations
+
 from gomap.claims.claim import Claim, Criterion, Quantity, Setting, SourceVerdict
+from gomap.claims.context import Context
+from gomap.claims.real import controls, decided_or_read, designs
 from gomap.claims.registry import claim
+from gomap.claims.turns import turns, waits_in_a_sample
+from gomap.claims.verdict import Finding, Number, decide_pairs, median_interval
 
 
 @claim
@@ -34,3 +40,15 @@ def preempt_while_iterating() -> Claim:
         ),
         needs=frozenset({"scheduler"}),
     )
+
+
+@preempt_while_iterating.go
+def switches_beside_a_range(ctx: Context) -> Finding:
+    """How often a goroutine loses the one P to another: while it ranges over a map, and while it reckons and touches none."""
+    go, waits = controls(designs()[0]), waits_in_a_sample(ctx)
+    pairs = ctx.pairs("arithmetic", "range", lambda loop, seed: 1e9 / turns(go, loop, waits).median)
+    found = decide_pairs(pairs, "preemptions a second", two_valued=True, unit="1/s")
+    rates = (
+        Number.of_ratio(f"preemptions, {n}", median_interval(pairs.samples(i)), "1/s") for i, n in enumerate(pairs.settings)
+    )
+    return decided_or_read(preempt_while_iterating.claim, found.with_(numbers=(*found.numbers, *rates)))

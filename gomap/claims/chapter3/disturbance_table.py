@@ -1,7 +1,13 @@
 """C3.11-disturbance-table: STW and sysmon disturb reads, the network poller does not."""
 
-from gomap.claims.claim import Claim, Criterion, Quantity, Setting, SourceVerdict
+from __future__ import annotations
+
+from gomap.claims.claim import UNDECIDED, Claim, Criterion, Quantity, Setting, SourceVerdict
+from gomap.claims.context import Context
+from gomap.claims.real import controls, decided_or_read, designs
 from gomap.claims.registry import claim
+from gomap.claims.tails import COLLECTING, sample_ms, tail
+from gomap.claims.verdict import Finding, Number, Sweep, bars, median_interval
 
 
 @claim
@@ -42,4 +48,44 @@ def disturbance_table() -> Claim:
             text="Confirmed row by row if the tail follows (probability of overlap) x (length) within a factor of 2.",
         ),
         needs=frozenset({"map", "scheduler", "heap"}),
+    )
+
+
+_DISTURBANCES = {
+    "nothing": {},
+    "stops of the world": {"stops": 1},
+    "eight busy goroutines": {"hogs": 8},
+    "collections": COLLECTING,
+}
+
+
+@disturbance_table.go
+def tails_by_disturbance(ctx: Context) -> Finding:
+    """The tail of gets beside each disturbance that Go can be given. Their rates and lengths are not the same, as the criterion
+    asks, and the kernel's cannot be had: these are numbers, no verdict."""
+    go, ms = controls(designs()[0]), sample_ms(ctx)
+    sweep = ctx.sweep(
+        [*_DISTURBANCES.values()],
+        lambda beside, seed: tail(go, beside, ms),
+        ctx.scale.pairs,
+        names=[*_DISTURBANCES],
+    )
+    return decided_or_read(disturbance_table.claim, _told(sweep))
+
+
+def _told(sweep: Sweep) -> Finding:
+    longest = {name: max(sweep.of(i, "max")) for i, name in enumerate(sweep.settings)}
+    slow = {name: median_interval(sweep.of(i, "over_100us")) for i, name in enumerate(sweep.settings)}
+    told = "; ".join(f"{name} {ns / 1e6:.3g} ms" for name, ns in longest.items())
+    return Finding(
+        UNDECIDED,
+        f"The longest get beside {told}.",
+        numbers=(
+            *(Number(f"longest get beside {name}", ns, "ns") for name, ns in longest.items()),
+            *(Number.of_ratio(f"gets over 100 µs beside {name}, of a million", n, "") for name, n in slow.items()),
+        ),
+        series=(
+            bars("p99.9 of get, by what goes on beside", "ns", {n: sweep.of(i, "p99.9") for i, n in enumerate(sweep.settings)}),
+        ),
+        settings=sweep.settings,
     )

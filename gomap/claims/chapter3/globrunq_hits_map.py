@@ -1,7 +1,13 @@
 """C3.5-globrunq-hits-map: meanwhile P99 of get goes from 85 to 420 ns."""
 
-from gomap.claims.claim import Claim, Criterion, Quantity, Setting, SourceVerdict
+from __future__ import annotations
+
+from gomap.claims.claim import CONFIRMED, REFUTED, UNDECIDED, Claim, Criterion, Quantity, Setting, SourceVerdict
+from gomap.claims.context import Context
+from gomap.claims.real import controls, decided_or_read, designs
 from gomap.claims.registry import claim
+from gomap.claims.tails import STORM, medians, sample_ms, tail
+from gomap.claims.verdict import Finding, Number, Pairs, bars, reduced_note, too_few
 
 
 @claim
@@ -45,4 +51,51 @@ def globrunq_hits_map() -> Claim:
         ),
         remedy=("fewer yields", "worker pools"),
         needs=frozenset({"map", "scheduler"}),
+    )
+
+
+_LITTLE, _MUCH = 1.5, 4.0
+_DUE_NS = 5_000
+
+
+@globrunq_hits_map.go
+def gets_in_a_storm(ctx: Context) -> Finding:
+    """Gets that are due every 5 µs, alone and beside 1,024 goroutines that only yield: time inside the get, and time since it
+    was due. Then the longest get beside channel ping-pong, where the maximum is what is long."""
+    go, ms = controls(designs()[0]), sample_ms(ctx)
+
+    def measure(storm: bool, seed: int) -> dict[str, float]:
+        found = go.run("reads", keys="int", size=100_000, ms=ms, every_ns=_DUE_NS, beside=STORM if storm else {})
+        metrics = {f"{where} {p}": float(found[where][p]) for where in ("inside", "arrival") for p in ("p99", "max")}
+        return {**metrics, "yields": 1e9 * found["yields"] / found["took_ns"]}
+
+    found = _judged(ctx.pairs(False, True, measure, names=("alone", "in a storm")))
+    pingpong = max(tail(go, {"pingpong": 64}, 2 * ms)["max"] for _ in range(3))
+    longest = Number("longest get beside channel ping-pong", pingpong, "ns")
+    return decided_or_read(globrunq_hits_map.claim, found.with_(numbers=(*found.numbers, longest)))
+
+
+def _judged(pairs: Pairs) -> Finding:
+    """By the claim's own two thresholds. That the storm was one shows in the time since a get was due."""
+    inside, arrival = pairs.effect("inside p99"), pairs.effect("arrival p99")
+    few, moves = too_few(pairs), arrival.low > _LITTLE
+    refuted, confirmed = inside.high < _LITTLE and moves, inside.low > _MUCH
+    verdict = UNDECIDED if few else REFUTED if refuted else CONFIRMED if confirmed else UNDECIDED
+    why = few or ("since it was due it moves" if moves else "since it was due it does not certainly move either")
+    return Finding(
+        verdict,
+        f"p99 inside the get, in a storm by alone: {inside}; since it was due: {arrival}; {why}{reduced_note(pairs)}.",
+        numbers=(
+            Number.of_ratio("p99 inside the get, in a storm by alone", inside),
+            Number.of_ratio("p99 since the get was due, in a storm by alone", arrival),
+            *medians(pairs, "inside p99", "p99 inside the get"),
+            *medians(pairs, "arrival p99", "p99 since the get was due"),
+            *medians(pairs, "inside max", "longest get")[1:],
+            *medians(pairs, "yields", "yields", "1/s")[1:],
+        ),
+        series=(
+            bars("p99 inside the get", "ns", {n: pairs.samples(i, "inside p99") for i, n in enumerate(pairs.settings)}),
+            bars("p99 since the get was due", "ns", {n: pairs.samples(i, "arrival p99") for i, n in enumerate(pairs.settings)}),
+        ),
+        settings=pairs.settings,
     )

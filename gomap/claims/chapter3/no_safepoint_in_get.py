@@ -1,7 +1,13 @@
 """C3.8-no-safepoint-in-get: map reads have no safe point and run over 10 ms."""
 
-from gomap.claims.claim import Claim, Criterion, Quantity, Setting, SourceVerdict
+from __future__ import annotations
+
+from gomap.claims.claim import UNDECIDED, Claim, Criterion, Quantity, Setting, SourceVerdict
+from gomap.claims.context import Context
+from gomap.claims.real import controls, decided_or_read, designs
 from gomap.claims.registry import claim
+from gomap.claims.turns import Turns, turns, waits_in_a_sample
+from gomap.claims.verdict import Finding, Number, decide_pairs, median_interval
 
 
 @claim
@@ -44,4 +50,38 @@ def no_safepoint_in_get() -> Claim:
             ),
         ),
         needs=frozenset({"map", "scheduler"}),
+    )
+
+
+_MOST = 0.9  # of its length, that a loop runs if nobody stops it: it may be timed a little short
+
+
+@no_safepoint_in_get.go
+def stopped_with_and_without_signals(ctx: Context) -> Finding:
+    """How long a goroutine waits beside a loop of gets, with Go's signals and without; and without them beside a loop that
+    calls nothing, which then nobody can stop."""
+    go, waits = controls(designs()[0]), waits_in_a_sample(ctx)
+    pairs = ctx.pairs(
+        True,
+        False,
+        lambda signals, seed: turns(go, "get", waits, signals=signals).median,
+        names=("with signals", "without"),
+    )
+    gets = decide_pairs(pairs, "wait beside a loop of gets", two_valued=True, unit="ns")
+    wait = Number.of_ratio(
+        "wait beside a loop of gets, without signals", median_interval(pairs.samples(1)), "ns", headline=True
+    )
+    found = _judged(gets.with_(numbers=(wait, *gets.numbers)), turns(go, "arithmetic", 1, signals=False))
+    return decided_or_read(no_safepoint_in_get.claim, found)
+
+
+def _judged(gets: Finding, callless: Turns) -> Finding:
+    """The same wait says something only if a loop that cannot be stopped shows as one."""
+    shares = [wait / length for wait, length in zip(callless.waits, callless.lengths, strict=True)]
+    shown = min(shares) > _MOST and callless.median > 100e6
+    return gets.with_(
+        verdict=gets.verdict if shown else UNDECIDED,
+        reason=f"{gets.reason} Beside a loop without calls, and without signals, it is {callless.median / 1e6:.3g} ms, "
+        f"{'the whole loop' if shown else 'which is not the whole loop: such loops do not show'}.",
+        numbers=(*gets.numbers, Number("wait beside a loop without calls, without signals", callless.median, "ns")),
     )

@@ -1,7 +1,16 @@
 """C3.6-spike-chain: hash conflict and queue spin amplify each other."""
 
-from gomap.claims.claim import Claim, Criterion, Quantity, Setting, SourceVerdict
+from __future__ import annotations
+
+import numpy as np
+
+from gomap.claims.claim import UNDECIDED, Claim, Criterion, Quantity, Setting, SourceVerdict
+from gomap.claims.context import Context
+from gomap.claims.real import controls, decided_or_read
 from gomap.claims.registry import claim
+from gomap.claims.tails import STORM, sample_ms, tail
+from gomap.claims.verdict import Finding, Number, Sweep, bars, median_interval
+from gomap.claims.walk import full
 
 
 @claim
@@ -37,4 +46,44 @@ def spike_chain() -> Claim:
             text="Refuted if the interaction term is zero within noise, or equal to length x rate of interruption.",
         ),
         needs=frozenset({"map", "scheduler"}),
+    )
+
+
+_B = 10
+_SETTINGS = {
+    "short chains, alone": (full(_B) // 2 + 1, False),
+    "short chains, in a storm": (full(_B) // 2 + 1, True),
+    "long chains, alone": (full(_B), False),
+    "long chains, in a storm": (full(_B), True),
+}
+"""Entries in as many buckets, and whether 1,024 goroutines yield beside: at load 6.5 a fifth of the chains have an overflow
+bucket, at half of it next to none."""
+
+
+@spike_chain.go
+def chains_and_storm(ctx: Context) -> Finding:
+    """p99 of gets in the same array at half load and full, alone and in a storm. Real Go cannot be given longer chains, so that
+    this is no verdict."""
+    go, ms = controls("classic"), sample_ms(ctx)
+
+    def measure(setting: tuple[int, bool], seed: int) -> float:
+        size, storm = setting
+        return tail(go, STORM if storm else {}, ms, size=size, hint=full(_B))["p99"]
+
+    sweep = ctx.sweep([*_SETTINGS.values()], measure, ctx.scale.pairs, names=[*_SETTINGS])
+    return decided_or_read(spike_chain.claim, _told(sweep))
+
+
+def _told(sweep: Sweep) -> Finding:
+    short, short_storm, long, long_storm = (np.array(sweep.of(i)) for i in range(4))
+    together = median_interval(list((long_storm - long) - (short_storm - short)))
+    return Finding(
+        UNDECIDED,
+        f"p99 of get, chains and storm together beyond the sum of both: {together} ns.",
+        numbers=(
+            Number.of_ratio("p99 of get, chains and storm together beyond the sum of both", together, "ns"),
+            *(Number.of_ratio(f"p99 of get, {n}", median_interval(sweep.of(i)), "ns") for i, n in enumerate(sweep.settings)),
+        ),
+        series=(bars("p99 of get", "ns", {n: sweep.of(i) for i, n in enumerate(sweep.settings)}),),
+        settings=sweep.settings,
     )

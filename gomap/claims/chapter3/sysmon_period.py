@@ -1,7 +1,13 @@
 """C3.7-sysmon-period: sysmon wakes every 20 ms and slices are 10 ms."""
 
-from gomap.claims.claim import Claim, Criterion, Quantity, Setting, SourceVerdict
+from __future__ import annotations
+
+from gomap.claims.claim import CONFIRMED, REFUTED, UNDECIDED, Claim, Criterion, Quantity, Setting, SourceVerdict
+from gomap.claims.context import Context
+from gomap.claims.real import controls, decided_or_read, designs
 from gomap.claims.registry import claim
+from gomap.claims.turns import turns, waits_in_a_sample
+from gomap.claims.verdict import Finding, Number, Pairs, bars, decide_band, median_interval
 
 
 @claim
@@ -40,4 +46,43 @@ def sysmon_period() -> Claim:
             ),
         ),
         needs=frozenset({"scheduler"}),
+    )
+
+
+_SLICE_MS = (10.0, 21.0)
+_WAKEUPS, _NEAR = 50.0, 1.1  # a second, at a period of 20 ms
+
+
+@sysmon_period.go
+def turns_and_wakeups(ctx: Context) -> Finding:
+    """How long a goroutine waits for the one P, beside a loop of gets and one without calls, and how often the thread that
+    watches over this wakes."""
+    go, waits = controls(designs()[0]), waits_in_a_sample(ctx)
+
+    def measure(loop: str, seed: int) -> dict[str, float]:
+        t = turns(go, loop, waits)
+        wait = {"wait": t.median / 1e6}
+        return wait if t.wakeups is None else {**wait, "wakeups": t.wakeups}
+
+    return decided_or_read(sysmon_period.claim, _judged(ctx.pairs("get", "arithmetic", measure)))
+
+
+def _judged(pairs: Pairs) -> Finding:
+    """The slice by its band; the period by the count of wake-ups, which has to lie clearly off one every 20 ms. Only where both
+    could be told is there a verdict on the sentence, which says both."""
+    slice_ = decide_band(pairs, 0, *_SLICE_MS, "wait beside a loop of gets", unit="ms")
+    wait = Number.of_ratio(slice_.numbers[0].name, median_interval(pairs.samples(0)), "ms", headline=True)
+    loops = bars("Wait for a turn", "ms", {f"beside {name}": pairs.samples(i) for i, name in enumerate(pairs.settings)})
+    if "wakeups" not in pairs.a[0]:
+        told = "This system does not count a thread's wake-ups."
+        return slice_.with_(verdict=UNDECIDED, reason=f"{slice_.reason} {told}", numbers=(wait,), series=(loops,))
+    rate = median_interval([*pairs.samples(0, "wakeups"), *pairs.samples(1, "wakeups")])
+    off = rate.low > _NEAR * _WAKEUPS or rate.high < _WAKEUPS / _NEAR
+    at = rate.low >= _WAKEUPS / _NEAR and rate.high <= _NEAR * _WAKEUPS
+    period = REFUTED if off else CONFIRMED if at else UNDECIDED
+    return slice_.with_(
+        verdict=period if slice_.verdict == CONFIRMED else UNDECIDED,
+        reason=f"{slice_.reason} Meanwhile sysmon wakes {rate} times a second; every 20 ms would be {_WAKEUPS:g}.",
+        numbers=(wait, Number.of_ratio("wake-ups of sysmon while one P is busy", rate, "1/s")),
+        series=(loops,),
     )

@@ -1,7 +1,16 @@
 """C4.7-grow-gc-pause: growth makes the GC pause 100 to 500 µs and gets 3 to 8 times slower."""
 
-from gomap.claims.claim import Claim, Criterion, Quantity, Setting, SourceVerdict
+from __future__ import annotations
+
+import numpy as np
+
+from gomap.claims.claim import CONFIRMED, REFUTED, UNDECIDED, Claim, Criterion, Quantity, Setting, SourceVerdict
+from gomap.claims.context import Context
+from gomap.claims.real import controls, decided_or_read, designs
 from gomap.claims.registry import claim
+from gomap.claims.tails import COLLECTING, sample_ms, tail
+from gomap.claims.verdict import PAIRS_ASKED, SAME_HIGH, Finding, Number, Sweep, bars, median_interval
+from gomap.realgo.controls import Controls
 
 
 @claim
@@ -45,3 +54,80 @@ def grow_gc_pause() -> Claim:
         remedy=("R1",),
         needs=frozenset({"map", "heap"}),
     )
+
+
+_WINDOWS = {
+    "neither": {"updating": 1},
+    "growth": {"growing": 1},
+    "marking": {"updating": 1, **COLLECTING},
+    "both": {"growing": 1, **COLLECTING},
+}
+"""What goes on beside the reads. The other goroutine writes to a map of its own all the while: growth is the difference, and
+not that somebody writes."""
+_INSERTS = {
+    "presized, no collection": (True, False),
+    "growing, no collection": (False, False),
+    "presized, marking": (True, True),
+    "growing, marking": (False, True),
+}
+_MUCH = 3.0
+
+
+@grow_gc_pause.go
+def windows_and_inserts(ctx: Context) -> Finding:
+    """Mean get latency beside growth, marking, both and neither; and what an insert costs whoever makes it."""
+    go, ms = controls(designs()[0]), sample_ms(ctx)
+    gets = ctx.sweep(
+        [*_WINDOWS.values()], lambda beside, seed: tail(go, beside, ms // 2)["mean"], ctx.scale.pairs, names=[*_WINDOWS]
+    )
+    found = _judged(gets, ctx.scale.reduced)
+    inserts = _inserts(ctx, go)
+    dear = median_interval(list(np.array(inserts.of(3)) / np.array(inserts.of(0))))
+    return decided_or_read(
+        grow_gc_pause.claim,
+        found.with_(
+            reason=f"{found.reason} An insert while both go on takes {dear} times one without either.",
+            numbers=(
+                Number.of_ratio("an insert, growing and marking, by presized and no collection", dear, headline=True),
+                *found.numbers,
+                *(
+                    Number.of_ratio(f"an insert, {n}", median_interval(inserts.of(i)), "ns")
+                    for i, n in enumerate(inserts.settings)
+                ),
+            ),
+            series=(*found.series, bars("An insert", "ns", {n: inserts.of(i) for i, n in enumerate(inserts.settings)})),
+        ),
+    )
+
+
+def _judged(gets: Sweep, reduced: str) -> Finding:
+    """Confirmed if both together exceed each alone three times, refuted if they are no more than the sum: of what each adds to
+    neither. The rounds' own differences, since a round has one weather."""
+    neither, growth, marking, both = (np.array(gets.of(i)) for i in range(4))
+    by_one = median_interval(list(both / np.maximum(growth, marking)))
+    by_sum = median_interval(list(both / np.maximum(growth + marking - neither, neither)))
+    rounds = len(both)
+    few = rounds < PAIRS_ASKED and not reduced
+    verdict = UNDECIDED if few else CONFIRMED if by_one.low > _MUCH else REFUTED if by_sum.high <= SAME_HIGH else UNDECIDED
+    return Finding(
+        verdict,
+        f"Mean get latency beside growth and marking together is {by_one} times that beside the worse of the two alone, and "
+        f"{by_sum} times their sum{f' ({rounds} rounds instead of {PAIRS_ASKED}: {reduced})' if reduced else ''}.",
+        numbers=(
+            Number.of_ratio("mean get, both by the worse alone", by_one),
+            Number.of_ratio("mean get, both by the sum", by_sum),
+            *(Number.of_ratio(f"mean get beside {n}", median_interval(gets.of(i)), "ns") for i, n in enumerate(gets.settings)),
+        ),
+        series=(bars("Mean get", "ns", {n: gets.of(i) for i, n in enumerate(gets.settings)}),),
+        settings=gets.settings,
+    )
+
+
+def _inserts(ctx: Context, go: Controls) -> Sweep:
+    n = ctx.scale.pick(test=1 << 13, quick=1 << 16, full=1 << 18)
+
+    def mean(setting: tuple[bool, bool], seed: int) -> float:
+        presized, marking = setting
+        return float(go.run("inserts", n=n, presized=presized, marking=marking)["times"]["mean"])
+
+    return ctx.sweep([*_INSERTS.values()], mean, ctx.scale.pairs, names=[*_INSERTS])

@@ -1,7 +1,13 @@
 """C4.5-growwork-drains-wbbuf: growWork drains every P's barrier buffer."""
 
-from gomap.claims.claim import Claim, Criterion, Quantity, Setting, SourceVerdict
+from __future__ import annotations
+
+from gomap.claims.claim import UNDECIDED, Claim, Criterion, Quantity, Setting, SourceVerdict
+from gomap.claims.context import Context
+from gomap.claims.real import controls, decided_or_read, designs
 from gomap.claims.registry import claim
+from gomap.claims.tails import COLLECTING, medians, sample_ms, tail
+from gomap.claims.verdict import Finding, Number, bars
 
 
 @claim
@@ -52,3 +58,30 @@ def growwork_drains_wbbuf() -> Claim:
         remedy=("R1",),
         needs=frozenset({"map", "heap"}),
     )
+
+
+@growwork_drains_wbbuf.go
+def gets_beside_a_growing_map(ctx: Context) -> Finding:
+    """Gets while the collector marks and another goroutine writes pointers to a map of its own: one that keeps its size, or one
+    that grows. On two Ps the reader's is never uninvolved, as the criterion wants it: these are numbers, no verdict."""
+    go, ms = controls(designs()[0]), sample_ms(ctx)
+
+    def measure(writer: str, seed: int) -> dict[str, float]:
+        return tail(go, {writer: 1, **COLLECTING}, ms)
+
+    pairs = ctx.pairs("updating", "growing", measure, names=("beside a steady map", "beside a growing map"))
+    effect = pairs.effect("p99.9")
+    found = Finding(
+        UNDECIDED,
+        f"p99.9 of get while marking, beside a growing map by beside a steady one: {effect}; draining all Ps would "
+        "raise it 3 times, by the prediction.",
+        numbers=(
+            Number.of_ratio("p99.9 of get while marking, growth by none", effect),
+            *medians(pairs, "p99.9", "p99.9 of get"),
+        ),
+        series=(
+            bars("p99.9 of get while marking", "ns", {n: pairs.samples(i, "p99.9") for i, n in enumerate(pairs.settings)}),
+        ),
+        settings=pairs.settings,
+    )
+    return decided_or_read(growwork_drains_wbbuf.claim, found)

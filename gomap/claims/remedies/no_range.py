@@ -1,7 +1,14 @@
 """R4-no-range: replace range by a loop over a list of keys."""
 
+from __future__ import annotations
+
 from gomap.claims.claim import Claim, Criterion, Quantity, Setting, SourceVerdict
+from gomap.claims.context import Context
+from gomap.claims.real import controls, decided_or_read, designs
 from gomap.claims.registry import claim
+from gomap.claims.turns import turns, waits_in_a_sample
+from gomap.claims.verdict import Finding, Number, decide_pairs, median_interval
+from gomap.realgo.controls import Controls
 
 
 @claim
@@ -46,4 +53,24 @@ def no_range() -> Claim:
             text="Helps only if the delay falls; it is not expected to.",
         ),
         needs=frozenset({"map", "scheduler"}),
+    )
+
+
+@no_range.go
+def delay_and_price(ctx: Context) -> Finding:
+    """How long another goroutine waits beside each of the two loops, and what an element costs in them."""
+    go, waits = controls(designs()[0]), waits_in_a_sample(ctx)
+    pairs = ctx.pairs("range", "get", lambda loop, seed: turns(go, loop, waits).median, names=("range", "key list and get"))
+    delay = decide_pairs(pairs, "wait of another goroutine", rising=False, two_valued=True, unit="ns")
+    large = ctx.scale.pick(test=1 << 14, quick=1 << 17, full=1 << 20)
+    prices = [n for size in (1_000, large) for n in _prices(ctx, go, size)]
+    return decided_or_read(no_range.claim, delay.with_(numbers=(*delay.numbers, *prices)))
+
+
+def _prices(ctx: Context, go: Controls, size: int) -> tuple[Number, Number]:
+    found = go.run("passes", size=size, rounds=ctx.scale.pick(test=5, quick=10, full=20))
+    ranged, listed = (median_interval(found[name]) for name in ("range_ns", "list_ns"))
+    return (
+        Number.of_ratio(f"an element by range, {size:,} entries", ranged, "ns"),
+        Number.of_ratio(f"an element by key list and get, {size:,} entries", listed, "ns"),
     )

@@ -56,6 +56,9 @@ func assigns(asked struct {
 	runtime.ReadMemStats(&before)
 	assisted, took := assistSeconds(), int64(0)
 	err := disturbed(beside, func() {
+		if len(beside) > 0 {
+			awaitCollections()
+		}
 		began := now()
 		for i := 0; i < asked.N; i++ {
 			if asked.Each {

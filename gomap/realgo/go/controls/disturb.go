@@ -78,6 +78,16 @@ func pingpong(n int, stop *atomic.Bool) {
 func collect(stop *atomic.Bool) {
 	for !stop.Load() {
 		runtime.GC()
+		collected.Add(1)
+	}
+}
+
+var collected atomic.Int64
+
+// awaitCollections is back when collections go on.
+func awaitCollections() {
+	for collected.Load() == 0 {
+		runtime.Gosched()
 	}
 }
 

@@ -27,6 +27,9 @@ func inserts(asked struct {
 	runtime.ReadMemStats(&before)
 	m, times := make(map[string]*object, hint), newTail()
 	err := disturbed(beside, func() {
+		if asked.Marking {
+			awaitCollections()
+		}
 		for i, key := range keys {
 			begin := now()
 			m[key] = &objects[i]
