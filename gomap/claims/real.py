@@ -58,5 +58,5 @@ def go_deaths(outcomes: list[str], sentence: str, what: str) -> Finding:
     return Finding(
         verdict,
         f"{died} of {len(outcomes)} runs of {what} ended with fatal error: {sentence}.",
-        numbers=(Number(f"runs that died: {what}", died), Number(f"runs: {what}", len(outcomes))),
+        numbers=(Number(f"runs that died: {what}", died, headline=True), Number(f"runs: {what}", len(outcomes))),
     )

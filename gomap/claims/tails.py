@@ -33,7 +33,7 @@ def tail(go: Controls, beside: Mapping[str, int], ms: int, **settings: Any) -> d
 
 def sample_ms(ctx: Context) -> int:
     """How long one sample reads, in milliseconds, where an experiment makes pairs of them."""
-    return ctx.scale.pick(test=10, quick=100, full=450)
+    return ctx.scale.pick(test=10, quick=60, full=450)
 
 
 def medians(pairs: Pairs, metric: str, what: str, unit: str = "ns") -> tuple[Number, ...]:

@@ -10,7 +10,8 @@ __all__ = ["CAUSES", "Cause"]
 @dataclass(frozen=True)
 class Cause:
     """title, and text in plain words. go: what recorded control runs on real Go gave. measured_by: numbers of the claims that
-    measure it here, the first one first. cures: ids of remedies, or words."""
+    measure it here, the first one first; each shows the figure that its experiment marks as the headline, or gives first.
+    cures: ids of remedies, or words."""
 
     title: str
     text: str
@@ -47,7 +48,7 @@ CAUSES = (
         title="A read that loses its processor waits for whole turns of the others",
         text="The read itself is as quick as ever. What takes long is until its goroutine runs again.",
         go="20 ms for each turn of the others (G8, G9), and up to a second beside channel ping-pong (G9).",
-        measured_by=("C3.7", "C1.8"),
+        measured_by=("C3.7", "C1.8", "C3.5"),
         cures=("fewer busy goroutines than processors",),
     ),
     Cause(
@@ -87,7 +88,7 @@ CAUSES = (
             "to nothing."
         ),
         go="1.15 µs an insert instead of 0.30 presized and without collection (G16).",
-        measured_by=("C4.7", "C2.15", "C2.13"),
+        measured_by=("C4.7", "C2.13", "C2.15"),
         cures=("R1", "elems instead of pointers"),
     ),
 )

@@ -19,7 +19,8 @@ import pytest
 from synthetic import ALL_SERIES, BARS, BROKEN, DRAWN, EVIL, TIMELINE, WIDE_BARS, synthetic
 
 import gomap.report as report
-from gomap.claims import SCALES, VERDICTS, Results, Series, entries, entry
+from gomap.claims import REFUTED, SCALES, VERDICTS, Finding, Number, Results, Series, entries, entry
+from gomap.claims.runner import ClaimResult
 from gomap.cli import main
 from gomap.report.causes import CAUSES
 from gomap.report.charts import figure_of, spec
@@ -111,6 +112,31 @@ def test_the_answer_comes_first_with_what_is_measured_and_what_is_missing(parsed
     assert "needs the scheduler model" in answer  # not measured: what it waits for
     assert "The same setting twice already spreads" in answer  # the noise is not passed off as a size
     assert "1.01" not in answer
+
+
+def test_a_cause_shows_the_marked_figure_of_real_go_measured_here() -> None:
+    """Also where the verdict is by source: the first number would be another, and the model has one too."""
+    results = synthetic()
+    numbers = (Number("yields", 9.0), Number("longest get beside busy goroutines", 81e6, "ns", headline=True))
+    read = Finding(REFUTED, "A list. Measured here: 81 ms.", numbers, by="source and numbers")
+    plain = read.with_(numbers=(Number("turns of a loop", 20e6, "ns"),))
+    by_number = {"C1.8": read, "C3.7": plain}
+    results.claims = [
+        ClaimResult(c.id, c.model, by_number.get(c.id.partition("-")[0], c.go)) for c in results.claims if c.id.startswith("C")
+    ]
+    words = Page(page(results, entries())).words
+    answer = words[words.index("The answer") : words.index("A claim has two verdicts")]
+    assert "81 ms longest get beside busy goroutines ✗ refuted C1.8 , real Go" in answer
+    assert "20 ms turns of a loop ✗ refuted C3.7 , real Go" in answer
+    assert "9 yields" not in answer
+    assert words.count("numbers from here") == 2
+    assert "by its source and recorded runs; the numbers were measured here" in words
+
+
+def test_every_cause_can_be_measured_here() -> None:
+    for c in CAUSES:
+        measuring = [entry(number) for number in c.measured_by]
+        assert any(e.on_go is not None or e.on_model is not None for e in measuring), c.title
 
 
 def test_the_machine_and_the_noise_are_there(parsed: Page) -> None:

@@ -82,7 +82,7 @@ def reads_beside_each_suspect(ctx: Context) -> Finding:
     sweep = ctx.sweep(
         [*_SUSPECTS.values()],
         lambda beside, seed: _ratios(tail(go, beside, ms)),
-        ctx.scale.pick(test=2, quick=4, full=10),
+        ctx.scale.pick(test=2, quick=3, full=10),
         names=[*_SUSPECTS],
     )
     return decided_or_read(premise.claim, _told(sweep))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gomap.claims.claim import REFUTED, UNDECIDED, Claim, Criterion, Quantity, Setting, SourceVerdict
+from gomap.claims.claim import UNDECIDED, Claim, Criterion, Quantity, Setting, SourceVerdict
 from gomap.claims.context import Context
 from gomap.claims.real import controls, decided_or_read, designs
 from gomap.claims.registry import claim
@@ -65,7 +65,6 @@ def assist_cost() -> Claim:
     )
 
 
-_RARE = 1_000
 _KINDS = {
     "int, ready": "update int",
     "pointer, ready object": "update pointer",
@@ -76,12 +75,12 @@ _KINDS = {
 
 @assist_cost.go
 def writes_that_may_assist(ctx: Context) -> Finding:
-    """Writes to a map with the collector at its normal pace, timed one by one. An assist marks 64 KB or more, which takes
-    longer than 20 µs: no more writes than took as long can have had one. The keys stay, so that no growth is among them."""
+    """Writes to a map with the collector at its normal pace, timed one by one. An assist owes at least 64 KB of marking, which
+    takes longer than 20 µs, so that most would be among the writes that took as long. The keys stay: no growth is."""
     go = controls(designs()[0])
-    n = ctx.scale.pick(test=400_000, quick=1_000_000, full=3_000_000)
+    n = ctx.scale.pick(test=400_000, quick=600_000, full=3_000_000)
     live = ctx.scale.pick(test=10_000, quick=100_000, full=1_000_000)
-    rounds = ctx.scale.pick(test=1, quick=3, full=5)
+    rounds = ctx.scale.pick(test=1, quick=2, full=5)
     timed = [
         go.run("assigns", writer=_KINDS["pointer, new object"], collector="normal", n=n, live=live, each=True)
         for _ in range(rounds)
@@ -90,7 +89,7 @@ def writes_that_may_assist(ctx: Context) -> Finding:
         name: [float(go.run("assigns", writer=w, collector="normal", n=n // 4, live=live)["ns"]) for _ in range(rounds)]
         for name, w in _KINDS.items()
     }
-    found = _judged(timed)
+    found = _told(timed)
     return decided_or_read(
         assist_cost.claim,
         found.with_(
@@ -104,19 +103,17 @@ def writes_that_may_assist(ctx: Context) -> Finding:
     )
 
 
-def _judged(timed: Sequence[Mapping[str, Any]]) -> Finding:
-    """Refuted if there were collections and the writes that may have had an assist are rarer than one in 1,000."""
+def _told(timed: Sequence[Mapping[str, Any]]) -> Finding:
     writes, slow = (sum(r["times"][name] for r in timed) for name in ("count", "over_20us"))
     cycles, assisted = (sum(r[name] for r in timed) for name in ("cycles", "assist_s"))
-    rare = cycles > 0 and slow * _RARE < writes
     return Finding(
-        REFUTED if rare else UNDECIDED,
-        f"Of {writes:,} writes with new objects, over {cycles} collections, {slow:,} took more than 20 µs, and no more can "
-        f"have had an assist: {'rarer than' if rare else 'not certainly rarer than'} one in {_RARE:,}. Assists took "
-        f"{1e9 * assisted / writes:.3g} ns a write.",
+        UNDECIDED,
+        f"Of {writes:,} writes with new objects, over {cycles} collections, {slow:,} took more than 20 µs, whatever for; "
+        f"assists took {1e3 * assisted:.3g} ms in all. How many there were cannot be counted from outside: one whose work was "
+        "nearly all done by others may be shorter.",
         numbers=(
-            Number("writes that may have had an assist, of a million", 1e6 * slow / writes),
-            Number("time in assists a write", 1e9 * assisted / writes, "ns"),
+            Number("writes over 20 µs, of a million", 1e6 * slow / writes),
+            Number("time in assists, of a million writes", 1e15 * assisted / writes, "ns"),
             Number("writes", writes),
             Number("collections meanwhile", cycles),
         ),

@@ -71,7 +71,7 @@ def gets_in_a_storm(ctx: Context) -> Finding:
 
     found = _judged(ctx.pairs(False, True, measure, names=("alone", "in a storm")))
     pingpong = max(tail(go, {"pingpong": 64}, 2 * ms)["max"] for _ in range(3))
-    longest = Number("longest get beside channel ping-pong", pingpong, "ns")
+    longest = Number("longest get beside channel ping-pong", pingpong, "ns", headline=True)
     return decided_or_read(globrunq_hits_map.claim, found.with_(numbers=(*found.numbers, longest)))
 
 

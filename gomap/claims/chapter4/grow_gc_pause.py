@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from gomap.claims.claim import CONFIRMED, REFUTED, UNDECIDED, Claim, Criterion, Quantity, Setting, SourceVerdict
@@ -77,9 +79,12 @@ _MUCH = 3.0
 def windows_and_inserts(ctx: Context) -> Finding:
     """Mean get latency beside growth, marking, both and neither; and what an insert costs whoever makes it."""
     go, ms = controls(designs()[0]), sample_ms(ctx)
-    gets = ctx.sweep(
-        [*_WINDOWS.values()], lambda beside, seed: tail(go, beside, ms // 2)["mean"], ctx.scale.pairs, names=[*_WINDOWS]
-    )
+
+    def mean(beside: Mapping[str, int], seed: int) -> dict[str, float]:
+        found = tail(go, beside, ms // 2)
+        return {name: found[name] for name in ("mean", "cycles")}
+
+    gets = ctx.sweep([*_WINDOWS.values()], mean, ctx.scale.pairs, names=[*_WINDOWS])
     found = _judged(gets, ctx.scale.reduced)
     inserts = _inserts(ctx, go)
     dear = median_interval(list(np.array(inserts.of(3)) / np.array(inserts.of(0))))
@@ -102,13 +107,13 @@ def windows_and_inserts(ctx: Context) -> Finding:
 
 def _judged(gets: Sweep, reduced: str) -> Finding:
     """Confirmed if both together exceed each alone three times, refuted if they are no more than the sum: of what each adds to
-    neither. The rounds' own differences, since a round has one weather."""
+    neither. The rounds' own ratios, since a round has one weather. A window of marking without a collection is none."""
     neither, growth, marking, both = (np.array(gets.of(i)) for i in range(4))
     by_one = median_interval(list(both / np.maximum(growth, marking)))
     by_sum = median_interval(list(both / np.maximum(growth + marking - neither, neither)))
     rounds = len(both)
-    few = rounds < PAIRS_ASKED and not reduced
-    verdict = UNDECIDED if few else CONFIRMED if by_one.low > _MUCH else REFUTED if by_sum.high <= SAME_HIGH else UNDECIDED
+    unfit = (rounds < PAIRS_ASKED and not reduced) or not all(gets.of(2, "cycles") + gets.of(3, "cycles"))
+    verdict = UNDECIDED if unfit else CONFIRMED if by_one.low > _MUCH else REFUTED if by_sum.high <= SAME_HIGH else UNDECIDED
     return Finding(
         verdict,
         f"Mean get latency beside growth and marking together is {by_one} times that beside the worse of the two alone, and "
