@@ -8,6 +8,8 @@
     assigns      writes by what is written and by what the collector does, and the time that goes to assists
     passes       whole passes over a map: range, and a list of keys with gets
     metrics      every metric that this Go has
+    profile      the mutex profile of reads and ranges without a lock, or of reads behind one beside a growing writer
+    phases       hits before, in and after a growth of a classic map
 
 The Go program gomap/realgo/go/controls does the work. It is built once for a design of map, as the other Go programs are.
 
@@ -30,7 +32,7 @@ from gomap.realgo.toolchain import build_go
 
 __all__ = ["CONTROL_NAMES", "Controls", "go_controls", "run_control"]
 
-CONTROL_NAMES = ("neighbours", "layout", "yields", "reads", "inserts", "assigns", "passes", "metrics")
+CONTROL_NAMES = ("neighbours", "layout", "yields", "reads", "inserts", "assigns", "passes", "metrics", "profile", "phases")
 _TIMEOUT_S = 120.0
 _TRACE = "gctrace"
 

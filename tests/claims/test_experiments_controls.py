@@ -10,9 +10,16 @@ import pytest
 from gomap.claims import CONFIRMED, REFUTED, SCALES, UNDECIDED, Context, Finding, entry
 from gomap.claims import real as real_module
 from gomap.claims.chapter1 import iter_gopark, iter_preempt_8, monitor_metrics, premise
-from gomap.claims.chapter2 import assign_barrier, assist_cost, gctrace_lines, preempt_while_iterating
+from gomap.claims.chapter2 import (
+    assign_barrier,
+    assist_cost,
+    barrier_starts_assist,
+    gctrace_lines,
+    grow_shape,
+    preempt_while_iterating,
+)
 from gomap.claims.chapter3 import globrunq_hits_map, no_safepoint_in_get, spike_chain, sysmon_period
-from gomap.claims.chapter4 import grow_gc_pause, header_false_sharing, header_offsets
+from gomap.claims.chapter4 import grow_gc_pause, header_false_sharing, header_offsets, mutex_profile_rehash
 from gomap.claims.remedies import no_range
 from gomap.claims.runner import ClaimResult, Results, go_by_reading
 from gomap.claims.verdict import Pairs, Sweep
@@ -34,7 +41,9 @@ EXPECTED = {
     "C2.13": {REFUTED},
     "C2.14": {REFUTED},
     "C2.15": {REFUTED},
+    "C2.16": {REFUTED},
     "C2.19": {REFUTED, CONFIRMED},
+    "C2.7": {REFUTED},
     "C3.5": {REFUTED, CONFIRMED},
     "C3.6": {REFUTED},
     "C3.7": {REFUTED},
@@ -42,6 +51,7 @@ EXPECTED = {
     "C3.11": {CONFIRMED},
     "C4.2": {CONFIRMED},
     "C4.3": {REFUTED},
+    "C4.14": {REFUTED},
     "C4.5": {REFUTED},
     "C4.7": {REFUTED, CONFIRMED},
     "R4": {REFUTED, CONFIRMED},
@@ -341,7 +351,7 @@ def test_slow_writes_and_the_time_of_assists() -> None:
     [
         (["gc 1 @0.01s 2%: ..."] * 3, REFUTED),
         (["gc 1 @0.01s 2%: ...", *["gc assist: 64 KB"] * 100], CONFIRMED),
-        ([], UNDECIDED),  # no collection: it could not have printed anything
+        (["gc 1 @0.01s 2%: ... (forced)"], UNDECIDED),  # none by itself: it could not have printed anything
     ],
 )
 def test_the_verdict_on_lines(trace: list[str], verdict: str) -> None:
@@ -358,3 +368,36 @@ def test_the_verdict_on_lines(trace: list[str], verdict: str) -> None:
 )
 def test_the_verdict_on_metrics(names: list[str], trace: list[str], verdict: str) -> None:
     assert monitor_metrics._judged(names, trace).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("stores_s", "allocation_s", "cycles", "verdict"),
+    [
+        (0.0, 0.01, 5, REFUTED),
+        (0.01, 0.0, 5, CONFIRMED),
+        (0.01, 0.01, 5, UNDECIDED),
+        (0.0, 0.0, 5, UNDECIDED),
+        (0.0, 0.01, 0, UNDECIDED),  # nothing was marked: no barrier ran
+    ],
+)
+def test_the_verdict_on_what_starts_assists(stores_s: float, allocation_s: float, cycles: int, verdict: str) -> None:
+    stored, allocated = ({"assist_s": s, "cycles": cycles} for s in (stores_s, allocation_s))
+    assert barrier_starts_assist._judged([stored], [allocated]).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("in_map", "reads", "records", "verdict"),
+    [(0, 10**7, 3, REFUTED), (2, 10**7, 3, CONFIRMED), (0, 10**6, 3, UNDECIDED), (0, 10**7, 0, UNDECIDED)],
+)
+def test_the_verdict_on_real_go_s_profile(in_map: int, reads: int, records: int, verdict: str) -> None:
+    unlocked, locked = {"in_map": 0, "reads": reads, "records": 0}, {"in_map": in_map, "reads": 9, "records": records}
+    assert mutex_profile_rehash._profiled(ctx(), unlocked, locked).verdict == verdict
+
+
+@pytest.mark.parametrize(("new", "verdict"), [(0, REFUTED), (5, CONFIRMED)])
+def test_the_verdict_on_new_headers(new: int, verdict: str) -> None:
+    times = {"finished": [20.0], "full": [20.0], "half moved": [28.0], "just begun": [21.0]}
+    f = grow_shape._judged_in_go({"times": times, "growths": 5, "new_headers": new})
+    assert f.verdict == verdict
+    assert number(f, "a hit, half moved") == 28
+    assert number(f, "a hit, half moved by full") == 1.4

@@ -1,7 +1,15 @@
 """C2.16-barrier-starts-assist: the write barrier starts assists."""
 
-from gomap.claims.claim import Claim, Criterion, Quantity, Setting, SourceVerdict
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from gomap.claims.claim import CONFIRMED, REFUTED, UNDECIDED, Claim, Criterion, Quantity, Setting, SourceVerdict
+from gomap.claims.context import Context
+from gomap.claims.real import controls, decided_or_read, designs
 from gomap.claims.registry import claim
+from gomap.claims.verdict import Finding, Number
 
 
 @claim
@@ -40,4 +48,42 @@ def barrier_starts_assist() -> Claim:
             text="Refuted if stores alone cause no assist and allocation alone causes some.",
         ),
         needs=frozenset({"heap"}),
+    )
+
+
+@barrier_starts_assist.go
+def stores_and_allocation(ctx: Context) -> Finding:
+    """The time that goes to assists: while ready pointers are stored into a map and the collector marks all the time; and while
+    bytes are allocated and no pointer is stored, with the collector at its normal pace."""
+    go, rounds = controls(designs()[0]), ctx.scale.pick(test=1, quick=3, full=10)
+    n, live = (
+        ctx.scale.pick(test=50_000, quick=300_000, full=1_000_000),
+        ctx.scale.pick(test=50_000, quick=100_000, full=300_000),
+    )
+    stored = [go.run("assigns", writer="update pointer", collector="marking", n=4 * n, live=live) for _ in range(rounds)]
+    allocated = [go.run("assigns", writer="allocate", collector="normal", n=n, live=live) for _ in range(rounds)]
+    found = _judged(stored, allocated)
+    return found if found.verdict == UNDECIDED and _assists(stored) else decided_or_read(barrier_starts_assist.claim, found)
+
+
+def _assists(runs: Sequence[Mapping[str, Any]]) -> float:
+    """Nanoseconds of all processors."""
+    return 1e9 * sum(float(r["assist_s"]) for r in runs)
+
+
+def _judged(stored: Sequence[Mapping[str, Any]], allocated: Sequence[Mapping[str, Any]]) -> Finding:
+    """By the criterion: stores alone cause none, allocation alone causes some. Confirmed by the reverse. Where stores and
+    allocation both have some, something else may be at work, and there is no verdict."""
+    by_stores, by_allocation = _assists(stored), _assists(allocated)
+    marked = sum(r["cycles"] for r in stored)
+    told = f"{by_stores / 1e6:.3g} ms while pointers were stored, over {marked} collections; {by_allocation / 1e6:.3g} ms"
+    refuted, confirmed = marked and not by_stores and by_allocation > 0, by_stores > 0 and not by_allocation
+    return Finding(
+        REFUTED if refuted else CONFIRMED if confirmed else UNDECIDED,
+        f"Assists took {told} while bytes were allocated and no pointer was stored.",
+        numbers=(
+            Number("time in assists, stores alone", by_stores, "ns"),
+            Number("time in assists, allocation alone", by_allocation, "ns"),
+            Number("collections while pointers were stored", marked),
+        ),
     )

@@ -50,11 +50,12 @@ def lines_of_a_writing_program(ctx: Context) -> Finding:
 
 
 def _judged(writes: int, trace: list[str]) -> Finding:
-    """One write without a line refutes a line for every write; if the collector ran, and said so."""
-    lines, collections = sum("gc assist" in line for line in trace), sum(line.startswith("gc ") for line in trace)
+    """One write without a line refutes a line for every write; if the collector ran of its own, and said so."""
+    lines = sum("gc assist" in line for line in trace)
+    collections = sum(line.startswith("gc ") and "(forced)" not in line for line in trace)
     found = decide_exact("writes with a line 'gc assist'", min(lines, writes), writes)
     return found.with_(
         verdict=found.verdict if collections else UNDECIDED,
-        reason=f"{found.reason} The collector printed {collections} lines.",
+        reason=f"{found.reason} It printed {len(trace)} lines, of {collections} collections by itself.",
         numbers=(*found.numbers, Number("lines of gctrace", len(trace)), Number("collections", collections)),
     )

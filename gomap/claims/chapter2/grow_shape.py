@@ -10,10 +10,12 @@ import numpy as np
 
 from gomap.claims.claim import CONFIRMED, UNDECIDED, Claim, Criterion, Quantity, Setting, SourceVerdict
 from gomap.claims.context import Context
+from gomap.claims.real import controls, decided_or_read
 from gomap.claims.registry import claim
 from gomap.claims.timing import batch_ns
-from gomap.claims.verdict import Finding, Number, Pairs, Sweep, bars, decide_exact, decide_pairs
+from gomap.claims.verdict import Finding, Number, Pairs, Sweep, bars, decide_exact, decide_pairs, median_interval
 from gomap.claims.walk import full
+from gomap.lab.compare import bootstrap_ratio
 from gomap.lab.result import Result
 from gomap.lab.workload import Group, Workload
 from gomap.map import Map
@@ -246,4 +248,29 @@ def _judged(
             Number("growth of the spike, 2 buckets a write", steady, "x"),
             *spike.numbers,
         ),
+    )
+
+
+_PHASES = ("full", "just begun", "half moved", "finished")
+
+
+@grow_shape.go
+def header_and_gets_in_go(ctx: Context) -> Finding:
+    """Whether a growth makes a new header, and what a hit costs before, in and after it, in real Go's classic map."""
+    B = ctx.scale.pick(test=8, quick=12, full=14)
+    r = controls("classic").run("phases", b=B, rounds=ctx.scale.pick(test=3, quick=8, full=25))
+    return decided_or_read(grow_shape.claim, _judged_in_go(r))
+
+
+def _judged_in_go(r: Mapping[str, Any]) -> Finding:
+    times: dict[str, list[float]] = {phase: r["times"][phase] for phase in _PHASES}
+    found = decide_exact("growths that made a new hmap", r["new_headers"], r["growths"])
+    return found.with_(
+        numbers=(
+            Number.of_ratio("a hit, half moved by full", bootstrap_ratio(times["half moved"], times["full"])),
+            *(Number.of_ratio(f"a hit, {phase}", median_interval(ns), "ns") for phase, ns in times.items()),
+            *found.numbers,
+        ),
+        series=(bars("A hit, by the phase of a growth", "ns", times),),
+        settings=tuple(times),
     )

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from gomap.claims.claim import UNDECIDED, Claim, Criterion, Quantity, Setting, SourceVerdict
 from gomap.claims.context import Context
 from gomap.claims.parts import THREADS_RATE, beside_writer
+from gomap.claims.real import controls, decided_or_read, designs
 from gomap.claims.registry import claim
 from gomap.claims.verdict import Finding, Number, Series, decide_count
 from gomap.lab.result import Result
@@ -93,4 +97,32 @@ def _judged(ctx: Context, waits: dict[str, int], plain: Result) -> Finding:
         ),
         series=(Series("bars", "Waits by place", "waits", rows),),
         settings=("none", "global while growing"),
+    )
+
+
+@mutex_profile_rehash.go
+def profile_of_real_go(ctx: Context) -> Finding:
+    """Go's own mutex profile at its full rate: of reads and a range without a lock, and of reads behind one beside a writer
+    that makes the map grow."""
+    go, ms = controls(designs()[0]), ctx.scale.pick(test=30, quick=700, full=3_000)
+    runs = {locked: go.run("profile", locked=locked, ms=ms) for locked in (False, True)}
+    return decided_or_read(mutex_profile_rehash.claim, _profiled(ctx, runs[False], runs[True]))
+
+
+def _profiled(ctx: Context, unlocked: Mapping[str, Any], locked: Mapping[str, Any]) -> Finding:
+    """No record in the map refutes it, if the profile of a lock shows that waits are recorded."""
+    in_map, reads = (unlocked[name] + locked[name] for name in ("in_map", "reads"))
+    what = "records of the mutex profile with a map function"
+    decided = decide_count(ctx.counted(what, in_map, max(reads, in_map)), confirmed_from=1)
+    seen = locked["records"] > 0
+    told = f"Behind a lock the profile has {locked['records']} records, without one {unlocked['records']}."
+    return decided.with_(
+        verdict=decided.verdict if seen else UNDECIDED,
+        reason=f"{decided.reason} {told}",
+        numbers=(
+            *decided.numbers,
+            Number("records of the mutex profile, without a lock", unlocked["records"]),
+            Number("records of the mutex profile, behind a lock", locked["records"]),
+        ),
+        settings=("without a lock", "behind a read-write lock"),
     )

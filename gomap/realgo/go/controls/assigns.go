@@ -22,14 +22,18 @@ var writers = map[string]func() func(i int){
 		m, keys := make(map[string]*object, updated), readyKeys(updated)
 		return func(i int) { m[keys[i%updated]] = &object{nil, i} }
 	},
+	"allocate": func() func(int) { // bytes, and no pointer is stored
+		n := 1 << 10
+		return func(i int) { sum += len(make([]byte, n+i%2)) }
+	},
 	"article": func() func(int) { // its loop: a formatted key, a new object, a map that grows
 		m := map[string]*object{}
 		return func(i int) { m[fmt.Sprintf("key%d", i)] = &object{nil, i} }
 	},
 }
 
-// assigns writes n times in one of these ways. collector: "off", "normal", or "marking" all the time. each: every write is timed by
-// itself. live: objects for the collector to mark.
+// assigns writes n times in one of these ways. collector: "off", "normal", or "marking" all the time. each: every write is
+// timed by itself. live: objects for the collector to mark.
 func assigns(asked struct {
 	Writer    string `json:"writer"`
 	Collector string `json:"collector"`
@@ -52,6 +56,7 @@ func assigns(asked struct {
 	for i := 0; i < updated; i++ {
 		write(i)
 	}
+	runtime.GC() // what was assisted until now is told at the end of a collection
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	assisted, took := assistSeconds(), int64(0)
@@ -72,6 +77,7 @@ func assigns(asked struct {
 		took = now() - began
 	})
 	runtime.ReadMemStats(&after)
+	runtime.GC()
 	return map[string]any{
 		"ns": float64(took) / float64(asked.N), "times": times.figures(), "cycles": after.NumGC - before.NumGC,
 		"assist_s": assistSeconds() - assisted,

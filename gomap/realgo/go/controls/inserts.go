@@ -5,8 +5,8 @@ import (
 	"runtime/debug"
 )
 
-// inserts times n inserts of ready strings to pointers to ready objects, one by one: into a presized map or one that grows, while
-// the collector marks all the time or never.
+// inserts times n inserts of ready strings to pointers to ready objects, one by one: into a presized map or one that grows,
+// while the collector marks all the time or never.
 func inserts(asked struct {
 	N        int  `json:"n"`
 	Presized bool `json:"presized"`

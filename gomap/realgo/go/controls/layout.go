@@ -7,9 +7,9 @@ const words = 6
 
 func addressOf(m map[int]int) uintptr { return *(*uintptr)(unsafe.Pointer(&m)) }
 
-// layout finds fields of a header by what they do while the map is filled, and knows no declaration of it: the count is the word
-// that is always the number of entries; the array is a word whose value, when it changes, is found in another word, which is
-// that of the old array (but for the first growths, which are over within one insert). Offsets in bytes.
+// layout finds fields of a header by what they do while the map is filled, and knows no declaration of it: the count is the
+// word that is always the number of entries; the array is a word whose value, when it changes, is found in another word,
+// which is that of the old array (but for the first growths, which are over within one insert). Offsets in bytes.
 func layout(asked struct {
 	Inserts int `json:"inserts"`
 }) (any, error) {

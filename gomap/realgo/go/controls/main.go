@@ -1,9 +1,9 @@
-// The controls are small experiments on real Go's maps, scheduler and collector, one a file. Each takes what a claim says of Go
-// and lets Go do it: two maps whose headers share a line, a goroutine that wants to run beside a hot loop, reads beside
-// collections, and so on.
+// The controls are small experiments on real Go's maps, scheduler and collector, one a file. Each takes what a claim says
+// of Go and lets Go do it: two maps whose headers share a line, a goroutine that wants to run beside a hot loop, reads
+// beside collections, and so on.
 //
-// Input: a line of JSON, {"control": name, "settings": {...}}. Output: a line of JSON, {"result": ...} or {"error": "..."}. One
-// control a process, for several of them set the number of Ps and the collector's pace; what is set by the environment
+// Input: a line of JSON, {"control": name, "settings": {...}}. Output: a line of JSON, {"result": ...} or {"error": "..."}.
+// One control a process, for several of them set the number of Ps and the collector's pace; what is set by the environment
 // (GODEBUG) is the caller's.
 //
 // Every control tells what it took as raw figures; whether that confirms or refutes anything is not decided here.
@@ -28,6 +28,8 @@ var controls = map[string]control{
 	"assigns":    taking(assigns),
 	"passes":     taking(passes),
 	"metrics":    taking(listed),
+	"profile":    taking(profile),
+	"phases":     taking(phases),
 }
 
 // taking makes a control of a function by reading its settings; one that it does not know is an error.

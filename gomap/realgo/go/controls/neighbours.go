@@ -19,9 +19,9 @@ const (
 	mostTimes = 20
 )
 
-// neighbours times gets of one map while another goroutine updates another map: two whose headers share a cache line, or two far
-// apart. The headers lie where Go's allocator puts them; of many, a fitting pair is taken. Only these two get any entries, so
-// that their tables lie apart.
+// neighbours times gets of one map while another goroutine updates another map: two whose headers share a cache line, or
+// two far apart. The headers lie where Go's allocator puts them; of many, a fitting pair is taken. Only these two get any
+// entries, so that their tables lie apart.
 func neighbours(asked struct {
 	Shared bool  `json:"shared"`
 	Ms     int   `json:"ms"`

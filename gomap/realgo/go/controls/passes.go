@@ -2,8 +2,8 @@ package main
 
 import "runtime/debug"
 
-// passes times whole passes over a map, by range and by a list of its keys with a get for each: nanoseconds an element, pass by
-// pass, in turns.
+// passes times whole passes over a map, by range and by a list of its keys with a get for each: nanoseconds an element,
+// pass by pass, in turns.
 func passes(asked struct {
 	Size   int `json:"size"`
 	Rounds int `json:"rounds"`

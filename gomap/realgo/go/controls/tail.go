@@ -2,7 +2,8 @@ package main
 
 import "sort"
 
-// told is the number of nanoseconds, about a millisecond, up to which every duration has a count of its own: percentiles are exact.
+// told is the number of nanoseconds, about a millisecond, up to which every duration has a count of its own: percentiles
+// are exact.
 const told = 1 << 20
 
 const listedMost = 1000

@@ -16,8 +16,8 @@ const (
 	trial      = 1 << 16 // steps by which a loop is timed beforehand
 )
 
-// hog is a hot loop. It takes steps until it is stopped, or has made all of them: it calls nothing to look at the time, for every
-// call is a place where Go may stop it.
+// hog is a hot loop. It takes steps until it is stopped, or has made all of them: it calls nothing to look at the time, for
+// every call is a place where Go may stop it.
 type hog func(stop *atomic.Bool, steps, body int)
 
 var hogs = map[string]hog{"get": getting, "range": ranging, "arithmetic": reckoning}
@@ -64,9 +64,9 @@ var (
 	rangedMap = map[int]int{}
 )
 
-// yields has one P, a hot loop on it and a goroutine that wants to run, and tells how long that one waited, round by round. The
-// loop has a given length, after which it ends if nobody stops it; body_ns: arithmetic without calls after each of its steps. The
-// first wait is told apart: sysmon still wakes often then, and acts sooner.
+// yields has one P, a hot loop on it and a goroutine that wants to run, and tells how long that one waited, round by round.
+// The loop has a given length, after which it ends if nobody stops it; body_ns: arithmetic without calls after each of its
+// steps. The first wait is told apart: sysmon still wakes often then, and acts sooner.
 func yields(asked struct {
 	Loop   string `json:"loop"`
 	Rounds int    `json:"rounds"`
