@@ -94,7 +94,7 @@ def test_run_prints_and_keeps_the_verdicts(
     out = output(capsys, monkeypatch, 80, "run", "C2.2", "C3.7", "--quick", "--json", str(path))
     assert "model        CONFIRMED (run): Doublings at exactly" in out
     assert "model        UNDECIDED: needs the scheduler model" in out
-    assert "REFUTED (by source)" in out
+    assert "CONFIRMED (by source)" in out
     assert "Claims in the model: 1 confirmed, 1 undecided; the same setting twice: 0." in out or "twice: 1" in out
     assert [c["id"] for c in json.loads(path.read_text())["claims"]] == ["C2.2-load-factor", "C3.7-sysmon-period"]
     again = output(capsys, monkeypatch, 80, "run", "C2.2", "C1.9", "--quick", "--json", str(path), "--resume")

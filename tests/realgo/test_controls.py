@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from pathlib import Path
 from typing import Any
@@ -159,6 +160,9 @@ def test_reads_are_counted_and_their_percentiles_in_order(classic: Controls) -> 
     for figures in (inside, arrival):
         assert figures["p50"] <= figures["p99"] <= figures["p99.9"] <= figures["p99.99"] <= figures["max"]
         assert figures["over_10us"] >= figures["over_20us"] >= figures["over_100us"] >= figures["over_1ms"]
+        for (name, part), limit in itertools.product({"p99": 0.99, "p99.9": 0.999, "p99.99": 0.9999}.items(), (10, 20, 100)):
+            longer, rank = figures[f"over_{limit}us"], int(part * figures["count"])
+            assert (figures[name] > 1_000 * limit) == (longer >= figures["count"] - rank)
         assert len(figures["longest"]) == min(figures["over_1ms"], 1_000)
     assert arrival["mean"] >= inside["mean"]
     assert found["cycles"] == 0
