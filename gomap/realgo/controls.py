@@ -10,6 +10,7 @@
     metrics      every metric that this Go has
     profile      the mutex profile of reads and ranges without a lock, or of reads behind one beside a growing writer
     phases       hits before, in and after a growth of a classic map
+    steals       goroutines born on one P: which of them another takes over, and what their first gets take
 
 The Go program gomap/realgo/go/controls does the work. It is built once for a design of map, as the other Go programs are.
 
@@ -32,7 +33,19 @@ from gomap.realgo.toolchain import build_go
 
 __all__ = ["CONTROL_NAMES", "Controls", "go_controls", "run_control"]
 
-CONTROL_NAMES = ("neighbours", "layout", "yields", "reads", "inserts", "assigns", "passes", "metrics", "profile", "phases")
+CONTROL_NAMES = (
+    "neighbours",
+    "layout",
+    "yields",
+    "reads",
+    "inserts",
+    "assigns",
+    "passes",
+    "metrics",
+    "profile",
+    "phases",
+    "steals",
+)
 _TIMEOUT_S = 120.0
 _TRACE = "gctrace"
 

@@ -18,7 +18,7 @@ from gomap.claims.chapter2 import (
     grow_shape,
     preempt_while_iterating,
 )
-from gomap.claims.chapter3 import globrunq_hits_map, no_safepoint_in_get, spike_chain, sysmon_period
+from gomap.claims.chapter3 import globrunq_hits_map, no_safepoint_in_get, spike_chain, steal_path, sysmon_period
 from gomap.claims.chapter4 import grow_gc_pause, header_false_sharing, header_offsets, mutex_profile_rehash
 from gomap.claims.remedies import no_range
 from gomap.claims.runner import ClaimResult, Results, go_by_reading
@@ -44,6 +44,7 @@ EXPECTED = {
     "C2.16": {REFUTED},
     "C2.19": {REFUTED, CONFIRMED},
     "C2.7": {REFUTED},
+    "C3.3": {REFUTED},
     "C3.5": {REFUTED, CONFIRMED},
     "C3.6": {REFUTED},
     "C3.7": {REFUTED},
@@ -401,3 +402,16 @@ def test_the_verdict_on_new_headers(new: int, verdict: str) -> None:
     assert f.verdict == verdict
     assert number(f, "a hit, half moved") == 28
     assert number(f, "a hit, half moved by full") == 1.4
+
+
+def test_gets_of_goroutines_that_were_taken_over() -> None:
+    runs: list[Mapping[str, list[int] | None]] = [
+        {"moved_first_ns": [3_000], "moved_later_ns": [1_000], "stayed_first_ns": [1_200] * 3},
+        {"moved_first_ns": None, "moved_later_ns": None, "stayed_first_ns": [1_200] * 4},
+    ]
+    f = steal_path._told(runs)
+    assert number(f, "goroutines taken over by the other P") == 12.5
+    assert number(f, "first gets of goroutines taken over, by the same again") == 3
+    assert number(f, "first gets of goroutines taken over, by those of others") == 2.5
+    assert number(f, "a get: first gets, taken over") == 30
+    assert "another ran 0 first" in steal_path._told(runs[1:]).reason

@@ -232,3 +232,13 @@ def test_bytes_alone_make_assists_and_stores_make_none(classic: Controls) -> Non
     assert stored["cycles"] > 0 == stored["assist_s"]
     found = [classic.run("assigns", writer="allocate", collector="normal", n=50_000, live=50_000) for _ in range(3)]
     assert max(r["assist_s"] for r in found) > 0
+
+
+@two_cpus
+def test_the_other_p_takes_goroutines_over(classic: Controls) -> None:
+    """Of all runs: where something else has the other CPU meanwhile, one has none."""
+    runs = [classic.run("steals", goroutines=200) for _ in range(30)]
+    moved, stayed = (sum(len(r[name] or ()) for r in runs) for name in ("moved_first_ns", "stayed_first_ns"))
+    assert moved > 0 < stayed
+    assert moved + stayed == 6_000
+    assert all(len(r["moved_first_ns"] or ()) == len(r["moved_later_ns"] or ()) for r in runs)

@@ -1,7 +1,16 @@
 """C3.3-steal-path: work stealing goes through runqget."""
 
-from gomap.claims.claim import Claim, Criterion, Quantity, Setting, SourceVerdict
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+
+from gomap.claims.claim import UNDECIDED, Claim, Criterion, Quantity, Setting, SourceVerdict
+from gomap.claims.context import Context
+from gomap.claims.real import controls, decided_or_read, designs
 from gomap.claims.registry import claim
+from gomap.claims.verdict import Finding, Number, bars, median_interval
+from gomap.lab.compare import bootstrap_ratio
 
 
 @claim
@@ -48,4 +57,46 @@ def steal_path() -> Claim:
             ),
         ),
         needs=frozenset({"scheduler"}),
+    )
+
+
+_GOROUTINES, _GETS = 100, 100  # the second is what each makes
+_TIMES = {
+    "moved_first_ns": "first gets, taken over",
+    "moved_later_ns": "the same gets again",
+    "stayed_first_ns": "first gets, not taken over",
+}
+
+
+@steal_path.go
+def gets_after_moving(ctx: Context) -> Finding:
+    """Goroutines that are all born on one of two Ps: how many the other takes over, and what their first gets take beside later
+    ones. How many go at once, and in which order it looks for them, cannot be seen from outside: these are numbers."""
+    go, n = controls(designs()[0]), ctx.scale.pick(test=5, quick=60, full=500)
+    runs = [go.run("steals", goroutines=_GOROUTINES) for _ in range(n)]
+    return decided_or_read(steal_path.claim, _told(runs))
+
+
+def _told(runs: Sequence[Mapping[str, list[int] | None]]) -> Finding:
+    """A run's median is a sample: its goroutines had one weather."""
+    moved, stayed = (sum(len(r[name] or ()) for r in runs) for name in ("moved_first_ns", "stayed_first_ns"))
+    born = moved + stayed
+    shares = (Number("goroutines taken over by the other P", 100 * moved / born, "%"), Number("goroutines born", born))
+    told = f"Of {born:,} goroutines born on one P, another ran {moved:,} first."
+    samples = {name: [statistics.median(r[key] or ()) / _GETS for r in runs if r[key]] for key, name in _TIMES.items()}
+    if not all(samples.values()):
+        return Finding(UNDECIDED, told, numbers=shares)
+    taken, again, kept = samples.values()
+    by_kept = bootstrap_ratio(taken, kept)
+    return Finding(
+        UNDECIDED,
+        f"{told} Their first gets took {by_kept} times those of goroutines that stayed.",
+        numbers=(
+            Number.of_ratio("first gets of goroutines taken over, by those of others", by_kept),
+            Number.of_ratio("first gets of goroutines taken over, by the same again", bootstrap_ratio(taken, again)),
+            *(Number.of_ratio(f"a get: {name}", median_interval(ns), "ns") for name, ns in samples.items()),
+            *shares,
+        ),
+        series=(bars("A get", "ns", samples),),
+        settings=tuple(samples),
     )

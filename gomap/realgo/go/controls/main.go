@@ -30,6 +30,7 @@ var controls = map[string]control{
 	"metrics":    taking(listed),
 	"profile":    taking(profile),
 	"phases":     taking(phases),
+	"steals":     taking(steals),
 }
 
 // taking makes a control of a function by reading its settings; one that it does not know is an error.
