@@ -73,8 +73,8 @@ def updates_while_marking(ctx: Context) -> Finding:
     """What an update costs, of an int and of a pointer to a ready object, while the collector marks and while it does nothing.
     The barrier's entries cannot be counted from outside: these are numbers, no verdict."""
     go = controls(designs()[0])
-    n = ctx.scale.pick(test=50_000, quick=500_000, full=5_000_000)
-    live = ctx.scale.pick(test=20_000, quick=200_000, full=1_000_000)
+    n = ctx.scale.pick(test=50_000, quick=400_000, full=3_000_000)
+    live = ctx.scale.pick(test=20_000, quick=200_000, full=500_000)
 
     def mean_write(setting: tuple[str, str], seed: int) -> float:
         writer, collector = setting

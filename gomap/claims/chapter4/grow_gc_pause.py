@@ -129,7 +129,7 @@ def _judged(gets: Sweep, reduced: str) -> Finding:
 
 
 def _inserts(ctx: Context, go: Controls) -> Sweep:
-    n = ctx.scale.pick(test=1 << 13, quick=1 << 16, full=1 << 18)
+    n = ctx.scale.pick(test=1 << 13, quick=1 << 16, full=1 << 17)
 
     def mean(setting: tuple[bool, bool], seed: int) -> float:
         presized, marking = setting
