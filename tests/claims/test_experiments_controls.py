@@ -165,7 +165,7 @@ def test_two_that_never_met_say_nothing(answers: Any) -> None:
     ],
 )
 def test_the_verdict_on_offsets(count: list[int], arrays: list[list[int]], verdict: str) -> None:
-    assert header_offsets._judged({"classic": {"count": count, "arrays": arrays}}).verdict == verdict
+    assert header_offsets._offsets_judged({"classic": {"count": count, "arrays": arrays}}).verdict == verdict
 
 
 # ------------------------------------------------------------------ turns
