@@ -262,6 +262,8 @@ int64_t gm_map_evacuated(gm_map *m, uint8_t *done, size_t cap);
 int64_t gm_map_serialise(gm_map *m, int raw, uint8_t *buf, size_t cap);
 int gm_map_check(gm_map *m, gm_broken *broken); /* GM_OK or GM_E_CORRUPT */
 uint64_t gm_map_hash(gm_map *m, const void *key, size_t len, uint32_t seed);
+/* The hashes that the map gives to many keys now: under its hash0. A NaN's is drawn, as at every use. */
+int gm_map_hash_many(gm_map *m, const void *keys, const int64_t *offsets, size_t n, uint64_t *hashes);
 int64_t gm_map_events(gm_map *m, gm_event *out, size_t cap, uint64_t *dropped); /* oldest first; returns how many there are */
 /* Holds the evacuation mark at old bucket `at` (-1: where it is; -2: lets it run again). */
 int gm_map_freeze(gm_map *m, int64_t at);

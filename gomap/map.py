@@ -380,6 +380,20 @@ class Map(MutableMapping[Any, Any]):
         ensure(lib.gm_map_get_many(self._handle, batch.data, batch.offsets, batch.n, ffi.NULL, room, ffi.new("size_t *")))
         return found
 
+    def hash_many(self, keys: Any) -> npt.NDArray[np.uint64]:
+        """The hashes of many keys under the map's present seed (`header.hash0`): the low B bits choose the bucket, the top
+        byte is the tophash (0 to 4 become 5 to 9).
+
+        keys: anything `assign_many` takes; they need not be in the map. Every NaN gets a new random hash. The seed is drawn
+        anew where a delete or a clear empties the map. One call into C, the GIL released; a reader. O(bytes of the keys).
+        Source: the `hasher` of runtime/map_noswiss.go's maptype.
+        """
+        batch = self._key.batch(keys)
+        hashes = np.empty(batch.n, np.uint64)
+        room = ffi.from_buffer("uint64_t[]", hashes, require_writable=True)
+        ensure(lib.gm_map_hash_many(self._handle, batch.data, batch.offsets, batch.n, room))
+        return hashes
+
     def assign_many(self, keys: Any, elems: Any = None) -> None:
         """Assigns many entries, in order. One call into C, the GIL released.
 
