@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 from gomap._core import lib
+from gomap._hypothesis import offer
 from gomap.concurrent import MOST_SHARDS
 from gomap.errors import BadValue, OutOfRange
 from gomap.knobs import checked_knobs
@@ -368,3 +369,7 @@ class Workload:
         if not isinstance(found, dict):
             raise BadValue("not a workload: an object expected")
         return cls.from_dict(found)
+
+
+offer(Group, "groups")
+offer(Workload, "workloads")

@@ -1,16 +1,45 @@
-"""What tests of concurrent maps are made of: histories of calls, and whether they can be put in order."""
+"""What tests of maps are made of: strategies and machines for hypothesis, histories and their check."""
 
-from gomap.testing.history import EVENT, KINDS, MIX, History, Operation, record_history
-from gomap.testing.linear import Linearizability, Register, check_linearizable
+from typing import TYPE_CHECKING
+
+from gomap._lazy import lazy
+
+if TYPE_CHECKING:
+    from gomap.testing.history import EVENT, KINDS, MIX, History, Operation, record_history
+    from gomap.testing.linear import Linearizability, Register, check_linearizable
+
+    # machine import MapMachine, map_machine
+    from gomap.testing.steps import Step
+    from gomap.testing.strategies import Collision, colliding_keys, elems, keys, operations, workloads
 
 __all__ = [
     "EVENT",
     "KINDS",
     "MIX",
+    "Collision",
     "History",
     "Linearizability",
     "Operation",
     "Register",
+    "Step",
     "check_linearizable",
+    "colliding_keys",
+    "elems",
+    "keys",
+    "operations",
     "record_history",
+    "workloads",
 ]
+
+_NAMES = {
+    "history": ("EVENT", "KINDS", "MIX", "History", "Operation", "record_history"),
+    "linear": ("Linearizability", "Register", "check_linearizable"),
+    "steps": ("Step",),
+    "strategies": ("Collision", "colliding_keys", "elems", "keys", "operations", "workloads"),
+}
+
+if not TYPE_CHECKING:
+    __getattr__ = lazy(__name__, _NAMES, tuple(_NAMES))
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__, *_NAMES})

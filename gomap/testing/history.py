@@ -17,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gomap._core import ffi, lib
+from gomap._hypothesis import offer
 from gomap.concurrent import _ConcurrentMap
 from gomap.errors import ARGUMENT, MISS, NOMEM, OK, THREAD, BadValue, OutOfMemory, raise_status
 from gomap.lab.engine import EngineError, _make_map, _parts
@@ -75,6 +76,9 @@ class Operation(NamedTuple):
     expected: int = 0
     answer: int = 0
     thread: int = 0
+
+
+offer(Operation, "history_operations")
 
 
 def _event_of(o: Operation) -> tuple[int, ...]:
