@@ -7,8 +7,7 @@ from gomap._lazy import lazy
 if TYPE_CHECKING:
     from gomap.testing.history import EVENT, KINDS, MIX, History, Operation, record_history
     from gomap.testing.linear import Linearizability, Register, check_linearizable
-
-    # machine import MapMachine, map_machine
+    from gomap.testing.machine import MapMachine, map_machine
     from gomap.testing.steps import Step
     from gomap.testing.strategies import Collision, colliding_keys, elems, keys, operations, workloads
 
@@ -19,6 +18,7 @@ __all__ = [
     "Collision",
     "History",
     "Linearizability",
+    "MapMachine",
     "Operation",
     "Register",
     "Step",
@@ -26,6 +26,7 @@ __all__ = [
     "colliding_keys",
     "elems",
     "keys",
+    "map_machine",
     "operations",
     "record_history",
     "workloads",
@@ -34,6 +35,7 @@ __all__ = [
 _NAMES = {
     "history": ("EVENT", "KINDS", "MIX", "History", "Operation", "record_history"),
     "linear": ("Linearizability", "Register", "check_linearizable"),
+    "machine": ("MapMachine", "map_machine"),
     "steps": ("Step",),
     "strategies": ("Collision", "colliding_keys", "elems", "keys", "operations", "workloads"),
 }
