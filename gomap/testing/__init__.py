@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from gomap._lazy import lazy
 
 if TYPE_CHECKING:
+    from gomap.testing.contention import Contended, Contention
     from gomap.testing.history import EVENT, KINDS, MIX, History, Operation, record_history
     from gomap.testing.linear import Linearizability, Register, check_linearizable
     from gomap.testing.machine import MapMachine, map_machine
@@ -16,6 +17,8 @@ __all__ = [
     "KINDS",
     "MIX",
     "Collision",
+    "Contended",
+    "Contention",
     "History",
     "Linearizability",
     "MapMachine",
@@ -33,6 +36,7 @@ __all__ = [
 ]
 
 _NAMES = {
+    "contention": ("Contended", "Contention"),
     "history": ("EVENT", "KINDS", "MIX", "History", "Operation", "record_history"),
     "linear": ("Linearizability", "Register", "check_linearizable"),
     "machine": ("MapMachine", "map_machine"),
