@@ -1,4 +1,4 @@
-"""The README: its examples run, its commands are those of the check, its figures are those of the program."""
+"""The documents: their examples run; the README's commands are those of the check, its figures those of the program."""
 
 from __future__ import annotations
 
@@ -13,15 +13,33 @@ from gomap.cli import main
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+TESTING = (ROOT / "docs" / "testing-hypothesis.md").read_text(encoding="utf-8")
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", README, re.M | re.S)
+def blocks(language: str, text: str = README) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.M | re.S)
 
 
 @pytest.mark.parametrize("code", blocks("python"))
 def test_python_examples_run(code: str) -> None:
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
+
+
+def test_examples_of_the_testing_kit_run(capsys: pytest.CaptureFixture[str]) -> None:
+    strategies, machine, fuzzing, _ = blocks("python", TESTING)
+    for code in (strategies, fuzzing):
+        exec(compile(code, "example", "exec"), {"__name__": "example"})
+    capsys.readouterr()
+    exec(compile(machine, "example", "exec"), {"__name__": "example"})
+    assert re.match(r"\S.* right is .*\n\n    m = Forgetful\(\)\n(    .*\n){1,3}$", capsys.readouterr().out)
+
+
+def test_the_example_of_the_pytest_plugin_runs(tmp_path: Path) -> None:
+    (tmp_path / "test_example.py").write_text(blocks("python", TESTING)[-1])
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_example.py"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert "4 passed" in done.stdout, done.stdout + done.stderr
+    assert "p99.9" in done.stdout
 
 
 def test_the_second_command_replays_the_shipped_trace(

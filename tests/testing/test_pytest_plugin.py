@@ -142,6 +142,7 @@ def test_workers_of_xdist_share_the_drawn_seed(pytester: pytest.Pytester) -> Non
     spread = pytester.runpytest_inprocess(*options, "-n", "1")
     spread.assert_outcomes(passed=1, failed=1)
     seen, told = failed_seed(spread)
+    spread.stdout.fnmatch_lines([f"gomap: --gomap-seed={told}"])
     alone = pytester.runpytest_inprocess(*options, "-k", "test_seed", f"--gomap-seed={told}")
     assert failed_seed(alone) == (seen, told)
 
