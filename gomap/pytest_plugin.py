@@ -1,8 +1,8 @@
 """gomap's plugin for pytest: the fixtures `contention`, `gomap_map` and `gomap_seed`, and what they show of themselves.
 
 pytest loads this at every start, so it imports neither the core nor numpy; the fixtures do when a test uses them. It works
-without pytest-benchmark (then `contention` says what is missing) and with pytest-xdist (which hands the drawn seed to its
-workers with the other options).
+without pytest-benchmark (then `contention` says what is missing) and with pytest-xdist (whose workers are told the seed that
+was drawn).
 
 pytest-benchmark's table has fixed columns. So the percentiles follow in a table of their own, made of the same rows in the same
 groups; its hooks put them into the saved files beside its own figures, from where `--benchmark-compare` brings them back.
@@ -56,13 +56,19 @@ def pytest_configure(config: pytest.Config) -> None:
         "markers", f"gomap_variants(*names, {options}): the designs that gomap_map goes through, their kinds"
     )
     if config.option.gomap_seed is None:
-        config.option.gomap_seed = secrets.randbits(32)
+        config.option.gomap_seed = getattr(config, "workerinput", {}).get("gomap_seed", secrets.randbits(32))
     if config.pluginmanager.hasplugin("benchmark"):
         benchmarks = _Benchmarks()
         config.pluginmanager.register(benchmarks, "gomap-benchmarks")
         config.pluginmanager.register(_Remember(benchmarks), "gomap-benchmark-groups")
     else:
         config.pluginmanager.register(_NoBenchmarks(), "gomap-benchmarks")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """pytest-xdist's: what a worker is told."""
+    node.workerinput["gomap_seed"] = node.config.option.gomap_seed
 
 
 def pytest_report_header(config: pytest.Config) -> str:

@@ -20,7 +20,7 @@ from gomap.errors import BadValue, GomapError, WrongType
 from gomap.testing import Collision, MapMachine, keys, map_machine
 from gomap.testing.steps import MISSING
 
-QUICK = settings(max_examples=10, stateful_step_count=25, database=None)
+QUICK = settings(max_examples=6, stateful_step_count=20, database=None)
 SEARCH = settings(
     max_examples=400,
     stateful_step_count=12,
@@ -181,7 +181,7 @@ def test_a_planted_mistake_is_found_and_told_in_a_few_lines(mistake: str) -> Non
 
 
 def test_the_dict_without_a_mistake_passes() -> None:
-    run_state_machine_as_test(map_machine(SyncDict), settings=settings(QUICK, max_examples=40))
+    run_state_machine_as_test(map_machine(SyncDict), settings=settings(QUICK, max_examples=25))
 
 
 @pytest.mark.parametrize("name", [*gomap.variants.VARIANTS])

@@ -215,14 +215,16 @@ def test_operations_meet_on_the_same_key() -> None:
 
     assert len(find(operations("int64", max_size=10), meet)) == 2
     drawn = operations_of(operations("int64", "float64", atomic=True))
-    assert drawn == {*BASIC, *ATOMIC} - {Add}
+    assert drawn <= {*BASIC, *ATOMIC} - {Add}
+    assert drawn & set(ATOMIC)
+    assert not operations_of(operations("int64")) & set(ATOMIC)
 
 
 def operations_of(strategy: st.SearchStrategy[list[Step]]) -> set[type[Step]]:
     """The kinds of steps that a strategy draws."""
     found: set[type[Step]] = set()
 
-    @settings(max_examples=60, database=None)
+    @settings(max_examples=25, database=None, derandomize=True)
     @given(strategy)
     def draw(steps: list[Step]) -> None:
         found.update(map(type, steps))
