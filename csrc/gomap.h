@@ -582,7 +582,7 @@ typedef struct gm_history_event {
     uint32_t thread;
     uint8_t op;      /* enum gm_history_op */
     int8_t status;   /* GM_OK, GM_MISS as in map/variant.h; a negative one: refused, nothing was done */
-    uint16_t unused; /* 0 */
+    uint16_t untold; /* 1: a store, a delete or an add whose caller was not told what was there (a delete: but whether) */
 } gm_history_event;
 
 typedef struct gm_history_lane { /* one thread */

@@ -41,12 +41,12 @@ static inline bool gm_event_fits(const gm_history_event *e, gm_held *held)
             *held = (gm_held){e->op == GM_HISTORY_COMPARE_AND_SWAP, e->op == GM_HISTORY_COMPARE_AND_SWAP ? e->value : 0};
         return true;
     case GM_HISTORY_ADD:
-        if (found != held->present || (uint64_t)held->value + (uint64_t)e->value != (uint64_t)e->answer)
+        if ((!e->untold && found != held->present) || (uint64_t)held->value + (uint64_t)e->value != (uint64_t)e->answer)
             return false;
         *held = (gm_held){true, e->answer};
         return true;
     default: /* load, store, delete, load_or_store: the answer is what was there */
-        if (found ? !same : held->present)
+        if (e->untold ? e->op == GM_HISTORY_DELETE && found != held->present : found ? !same : held->present)
             return false;
     }
     if (e->op == GM_HISTORY_DELETE)

@@ -407,7 +407,8 @@ static int by_key_and_time(const void *a, const void *b)
 static bool sound(const gm_history_event *e)
 {
     bool known = e->status == GM_OK || e->status == GM_MISS || e->status < 0;
-    return e->op < GM_HISTORY_OPS && known && e->start <= e->end;
+    bool may_be_untold = e->op == GM_HISTORY_STORE || e->op == GM_HISTORY_DELETE || e->op == GM_HISTORY_ADD;
+    return e->op < GM_HISTORY_OPS && known && e->start <= e->end && (!e->untold || may_be_untold);
 }
 
 static bool edges_of(const gm_history_event *events, uint64_t n, uint64_t slack, edge *edges, uint64_t *count)

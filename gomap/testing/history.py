@@ -56,16 +56,28 @@ EVENT = np.dtype(
         ("thread", np.uint32),
         ("op", np.uint8),
         ("status", np.int8),
-        ("unused", np.uint16),
+        ("untold", np.uint16),
     ]
 )
 """One call as the core writes it down (gm_history_event in csrc/gomap.h)."""
 
 
+VALUE_BITS = 40
+
+
+def shown(value: int | None) -> str:
+    """A recorded value is a thread's number and a counter (R1 in csrc/lab/history.c)."""
+    if value is None:
+        return "nothing"
+    thread, count = value >> VALUE_BITS, value & (1 << VALUE_BITS) - 1
+    return f"t{thread - 1}.{count}" if 0 < thread <= 1025 else str(value)
+
+
 class Operation(NamedTuple):
     """One call: `kind` (see `KINDS`) on `key`, between two stamps. `found`: whether the key was there (of a comparison: whether
     it was done). `value`: stored or added; `expected`: compared with; `answer`: what was there (load_or_store: what is there
-    now, add: the sum), if anything."""
+    now, add: the sum), if anything. `untold`: a store or an add whose caller was not told what was there, a delete that was not
+    told which."""
 
     kind: str
     key: int
@@ -76,6 +88,24 @@ class Operation(NamedTuple):
     expected: int = 0
     answer: int = 0
     thread: int = 0
+    untold: bool = False
+
+    @property
+    def sentence(self) -> str:
+        was = shown(self.answer) if self.found else "nothing"
+        if self.kind == "load":
+            return f"load -> {was}"
+        if self.kind == "delete":
+            return f"delete -> {'something' if self.untold and self.found else was}"
+        if self.kind == "store":
+            return f"store {shown(self.value)}" + ("" if self.untold else f" -> {was} before")
+        if self.kind == "load_or_store":
+            return f"load_or_store {shown(self.value)} -> {'loaded ' + was if self.found else 'stored'}"
+        if self.kind == "add":
+            before = "" if self.untold else f", {'there' if self.found else 'nothing'} before"
+            return f"add {shown(self.value)} -> {shown(self.answer)}{before}"
+        to = f" to {shown(self.value)}" if self.kind == "compare_and_swap" else ""
+        return f"{self.kind} {shown(self.expected)}{to} -> {'done' if self.found else 'not done'}"
 
 
 offer(Operation, "history_operations")
@@ -85,7 +115,7 @@ def _event_of(o: Operation) -> tuple[int, ...]:
     if o.kind not in KINDS:
         raise BadValue(f"unknown operation {o.kind!r}, allowed: {', '.join(KINDS)}")
     status = OK if o.found else MISS
-    return (o.start, o.end, o.key, o.value, o.expected, o.answer, o.thread, KINDS[o.kind], status, 0)
+    return (o.start, o.end, o.key, o.value, o.expected, o.answer, o.thread, KINDS[o.kind], status, o.untold)
 
 
 def _operation_of(e: Any) -> Operation:
@@ -99,6 +129,7 @@ def _operation_of(e: Any) -> Operation:
         expected=int(e["expected"]),
         answer=int(e["answer"]),
         thread=int(e["thread"]),
+        untold=bool(e["untold"]),
     )
 
 

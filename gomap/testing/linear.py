@@ -1,57 +1,35 @@
-"""Whether the calls of a history can be put in an order in which every answer is right (csrc/lab/linear.c)."""
+"""Whether the calls of a history can be put in an order in which every answer is right .
+
+Maps, counters and sets by the core (csrc/lab/linear.c), others by a search in Python (gomap/testing/search.py).
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from gomap._core import ffi, lib
 from gomap.errors import ARGUMENT, OK, BadValue, OutOfMemory, ensure
-from gomap.testing.history import KINDS, History, Operation
+from gomap.testing.calls import Call, Calls
+from gomap.testing.history import KINDS, History, Operation, shown
+from gomap.testing.search import search, what_is_left
+from gomap.testing.specs import Register, Spec
 
-__all__ = ["Linearizability", "Register", "check_linearizable"]
+__all__ = ["Linearizability", "check_linearizable"]
 
 _VERDICTS = {lib.GM_VERDICT_OK: "ok", lib.GM_VERDICT_VIOLATION: "violation", lib.GM_VERDICT_UNKNOWN: "unknown"}
 _CLOCK_SLACK_NS = 20.0
 _WIDTH = 44
-_VALUE_BITS = 40
 _MOST_ORIGINS = 8
+_Operation = TypeVar("_Operation", Operation, Call)
 _WRITES = ("store", "delete", "load_or_store", "compare_and_swap", "compare_and_delete")
 
 
-@dataclass(frozen=True)
-class Register:
-    """What a map is: each key by itself holds a value or nothing. initial: what each holds at first; None: nothing."""
-
-    initial: int | None = None
-
-
-def _shown(value: int | None) -> str:
-    """A recorded value is a thread's number and a counter (R1 in history.c)."""
-    if value is None:
-        return "nothing"
-    thread, count = value >> _VALUE_BITS, value & (1 << _VALUE_BITS) - 1
-    return f"t{thread - 1}.{count}" if 0 < thread <= 1025 else str(value)
-
-
-def _sentence(o: Operation) -> str:
-    was = _shown(o.answer) if o.found else "nothing"
-    if o.kind == "load":
-        return f"load -> {was}"
-    if o.kind == "delete":
-        return f"delete -> {was}"
-    if o.kind == "store":
-        return f"store {_shown(o.value)} -> {was} before"
-    if o.kind == "load_or_store":
-        return f"load_or_store {_shown(o.value)} -> {'loaded ' + was if o.found else 'stored'}"
-    if o.kind == "add":
-        return f"add {_shown(o.value)} -> {_shown(o.answer)}, {'there' if o.found else 'nothing'} before"
-    to = f" to {_shown(o.value)}" if o.kind == "compare_and_swap" else ""
-    return f"{o.kind} {_shown(o.expected)}{to} -> {'done' if o.found else 'not done'}"
-
-
-def _bar(o: Operation, first: int, last: int) -> str:
+def _bar(o: Operation | Call, first: int, last: int) -> str:
     """Where an operation lies between two stamps, as characters."""
     scale = (_WIDTH - 1) / max(1, last - first)
     left = min(_WIDTH - 1, int((o.start - first) * scale))
@@ -64,38 +42,47 @@ def _bar(o: Operation, first: int, last: int) -> str:
 class Linearizability:
     """What `check_linearizable` has found.
 
-    verdict: "ok", "violation", or "unknown" (the budget was used up, or more than 64 calls of a key overlapped).
-    key: that of the violation, or the first that is unknown.
-    operations: at a violation, calls that cannot be put in order if the key holds `held` before them (None: nothing). They are
-    a violation by themselves: `check_linearizable(History.of(operations), Register(held))`.
-    origins: earlier calls that put in, or took out, the values that the operations speak of.
-    configurations: how many were looked at.
+    verdict: "ok", "violation", or "unknown" (the budget was used up, or more than 64 calls of a key overlapped in the core).
+    key: the part (of a map: the key) of the violation, or the first that is unknown.
+    operations: at a violation, calls that cannot be put in order if the part is in the state `held` before them (of a map: the
+    key's value, None: nothing). They are a violation by themselves, a minimal one: they begin at the last instant at which all
+    is certain, and no call that changes nothing can be left out; those that change something stay, since others' answers may
+    rest on them. `check_linearizable(History.of(operations), spec.resumed(held))` says the same again (`Calls.of` for `Call`s).
+    origins: of a map, earlier calls that put in, or took out, the values that the operations speak of.
+    configurations: how many were looked at (without the core: transitions tried).
     """
 
     verdict: str
-    key: int | None = None
-    held: int | None = None
-    operations: tuple[Operation, ...] = ()
+    key: Any = None
+    held: Any = None
+    operations: tuple[Any, ...] = ()
     origins: tuple[Operation, ...] = ()
     configurations: int = 0
     ns_per_stamp: float = 0.0
 
-    def _row(self, o: Operation, first: int, bar: str) -> str:
+    @property
+    def headline(self) -> str:
+        """What is wrong, in a line."""
+        if self.verdict != "violation":
+            about = "" if self.key is None else f" (key {self.key})"
+            return f"{self.verdict}{about}: {self.configurations:,} configurations"
+        of_map = isinstance(self.operations[0], Operation)
+        where = f"key {self.key} holds {shown(self.held)}" if of_map else f"in the state {self.held!r}"
+        return f"violation: {where}; these calls cannot be put in order:"
+
+    def _row(self, o: Operation | Call, first: int, bar: str) -> str:
         unit = self.ns_per_stamp or 1
-        return (
-            f"  {bar}  thread {o.thread:<3} {(o.start - first) * unit:+12,.0f} {(o.end - o.start) * unit:8,.0f}  {_sentence(o)}"
-        )
+        start, takes = (o.start - first) * unit, (o.end - o.start) * unit
+        return f"  {bar}  thread {o.thread:<3} {start:+12,.0f} {takes:8,.0f}  {o.sentence}"
 
     def __str__(self) -> str:
         """A violation as a small time line: each operation as a bar, its start and how long it took."""
         if self.verdict != "violation":
-            about = "" if self.key is None else f" (key {self.key})"
-            return f"{self.verdict}{about}: {self.configurations:,} configurations"
+            return self.headline
         first, last = self.operations[0].start, min(o.end for o in self.operations)
         last = max(last, *(o.start for o in self.operations)) + (last - first) // 8 + 1
         unit = "ns" if self.ns_per_stamp else "stamps"
-        lines = [f"violation: key {self.key} holds {_shown(self.held)}; these calls cannot be put in order:"]
-        lines.append(f"  {'':{_WIDTH}}  {'':10} {'from ' + unit:>12} {'takes':>8}")
+        lines = [self.headline, f"  {'':{_WIDTH}}  {'':10} {'from ' + unit:>12} {'takes':>8}"]
         lines += [self._row(o, first, _bar(o, first, last)) for o in self.operations]
         if self.origins:
             lines.append("earlier calls, whose values they saw or that was held:")
@@ -124,29 +111,17 @@ def _origins(history: History, key: int, held: int | None, operations: tuple[Ope
     return tuple(o for o in calls if o not in operations)[-_MOST_ORIGINS:]
 
 
-def check_linearizable(
-    history: History,
-    spec: Register | None = None,
-    *,
-    budget: int = 10_000_000,
-    slack_ns: float | None = None,
-) -> Linearizability:
-    """Whether a history's calls can be put in an order, within their stamps, in which every answer is right.
-
-    spec: what a key is; None: a `Register` that holds nothing at first. budget: configurations to look at for one key; if they
-    do not suffice the verdict is "unknown". slack_ns: by how much stamps of different threads may be wrong; None: 20 ns for
-    stamps of a clock, else nothing.
-
-    Near O(n log n), about a second for a million calls. Exact (N1 in linear.c). Raises `BadValue` (a call that ends before it
-    starts, an operation that there is not), `OutOfMemory`.
-    """
-    spec = spec or Register()
-    c, out = ffi.new("gm_linear_config *"), ffi.new("gm_linear_result *")
-    if budget < 1:
-        raise BadValue(f"budget must be positive: {budget}")
+def _slack_of(history: History | Calls, slack_ns: float | None) -> int:
+    """In stamps."""
     slack = (_CLOCK_SLACK_NS if history.clock in ("cpu", "os") else 0.0) if slack_ns is None else slack_ns
-    c.budget, c.slack = budget, int(slack / history.ns_per_stamp) if history.ns_per_stamp else 0
-    c.present, c.value = spec.initial is not None, spec.initial or 0
+    return int(slack / history.ns_per_stamp) if history.ns_per_stamp else 0
+
+
+def _check_in_core(history: History, initial: int | None, budget: int, slack: int) -> tuple[Any, npt.NDArray[np.uint64]]:
+    """The core's result, and which calls a violation is made of."""
+    c, out = ffi.new("gm_linear_config *"), ffi.new("gm_linear_result *")
+    c.budget, c.slack = budget, slack
+    c.present, c.value = initial is not None, initial or 0
     events, n = np.ascontiguousarray(history.events), len(history)
     which = np.empty(max(n, 1), np.uint64)
     room = ffi.from_buffer("uint64_t[]", which, require_writable=True)
@@ -156,12 +131,81 @@ def check_linearizable(
     if status == -1:
         raise OutOfMemory(f"no memory to check a history of {n:,} calls")
     ensure(status)
+    return out, which[: int(out.n)]
+
+
+def _in_time(operations: Iterable[_Operation]) -> tuple[_Operation, ...]:
+    return tuple(sorted(operations, key=lambda o: (o.start, o.end)))
+
+
+def _by_core(
+    history: History | Calls, spec: Spec, asked: tuple[History, int | None], budget: int, slack: int
+) -> Linearizability:
+    out, which = _check_in_core(*asked, budget, slack)
     verdict, looked_at = _VERDICTS[int(out.verdict)], int(out.configurations)
     if verdict == "ok":
         return Linearizability(verdict, configurations=looked_at)
     key, held = int(out.key), int(out.value) if out.present else None
     if verdict == "unknown":
         return Linearizability(verdict, key, configurations=looked_at)
-    operations = tuple(sorted((history.operation(int(i)) for i in which[: int(out.n)]), key=lambda o: (o.start, o.end)))
-    origins = _origins(history, key, held, operations)
-    return Linearizability(verdict, key, held, operations, origins, looked_at, history.ns_per_stamp)
+    about: dict[str, Any] = {"held": spec._state(held), "configurations": looked_at, "ns_per_stamp": history.ns_per_stamp}
+    if isinstance(history, Calls):
+        calls = _in_time(history.operation(int(i)) for i in which)
+        return Linearizability(verdict, spec.partition(calls[0].op, calls[0].args), operations=calls, **about)
+    operations = _in_time(history.operation(int(i)) for i in which)
+    origins = _origins(history, key, held, operations) if isinstance(spec, Register) else ()
+    return Linearizability(verdict, key, operations=operations, origins=origins, **about)
+
+
+def _later(call: Call, slack: int) -> Call:
+    return call._replace(end=call.end + slack)
+
+
+def _by_search(history: Calls, spec: Spec, budget: int, slack: int) -> Linearizability:
+    parts: dict[Any, list[Call]] = {}
+    for call in history.calls:
+        parts.setdefault(spec.partition(call.op, call.args), []).append(_later(call, slack))
+    tried, unknown = 0, None
+    for part, calls in parts.items():
+        found = search(spec, spec.init(), calls, budget)
+        tried += found.tried
+        if found.verdict == "violation":
+            state, left = what_is_left(spec, calls, found, budget)
+            operations = tuple(_later(call, -slack) for call in left)
+            return Linearizability("violation", part, state, operations, (), tried, history.ns_per_stamp)
+        if found.verdict == "unknown" and unknown is None:
+            unknown = (part,)
+    return (
+        Linearizability("unknown", unknown[0], configurations=tried) if unknown else Linearizability("ok", configurations=tried)
+    )
+
+
+def check_linearizable(
+    history: History | Calls,
+    spec: Spec | None = None,
+    *,
+    budget: int = 10_000_000,
+    slack_ns: float | None = None,
+) -> Linearizability:
+    """Whether a history's calls can be put in an order, within their stamps, in which every answer is right.
+
+    spec: what was called; None: a map, a `Register` that holds nothing at first. `Register` of a History, `Counter` and
+    `Members` are decided by the core, near O(n log n), about a second for a million calls of a map (csrc/lab/linear.c); `Calls`
+    with a `Spec` of one's own by a search in Python (gomap/testing/search.py), 100,000 calls in seconds if few overlap, and
+    exponential in those that do. Both are exact.
+    budget: configurations (the search: transitions) to look at for one part; if they do not suffice the verdict is "unknown".
+    slack_ns: by how much stamps of different threads may be wrong; None: 20 ns for stamps of a clock, else nothing.
+
+    Raises `BadValue` (a call that ends before it starts, an operation that there is not), `OutOfMemory`.
+    """
+    spec = spec or Register()
+    if budget < 1:
+        raise BadValue(f"budget must be positive: {budget}")
+    slack, asked = _slack_of(history, slack_ns), spec._core(history)
+    if asked is not None:
+        return _by_core(history, spec, asked, budget, slack)
+    if not isinstance(history, Calls):
+        raise BadValue(
+            f"a History is of a map: Register, Counter or Members, not {type(spec).__name__}; record_calls gives Calls"
+        )
+    return _by_search(history, spec, budget, slack)
