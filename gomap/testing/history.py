@@ -1,14 +1,14 @@
 """Histories: what many threads did to a few keys of one map, each call with its answer and the times around it.
 
-Recorded by native threads in one call into the core (csrc/lab/history.c), or made by hand from `Operation`s, for a map of
-anybody's. `check_linearizable` says whether a history can be put in order.
+Recorded by native threads in one call into the core (csrc/lab/history.c); by Python threads on a map of anybody's
+(gomap/testing/threads.py); or made by hand from `Operation`s. `check_linearizable` says whether a history can be put in order.
 """
 
 from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,6 +24,7 @@ from gomap.lab.engine import EngineError, _make_map, _parts
 from gomap.lab.keystreams import KeyStream
 from gomap.lab.workload import Group, Workload
 from gomap.map import Map
+from gomap.testing.threads import SWITCH_S, Method, Recorder, as_events, draw_kinds, methods_of, together
 from gomap.variants import VARIANTS
 
 __all__ = ["EVENT", "KINDS", "MIX", "History", "Operation", "record_history"]
@@ -42,6 +43,7 @@ KINDS = {
 MIX: Mapping[str, float] = {"get": 35, "assign": 20, "delete": 25, "load_or_store": 20}
 """A mix for a group of a recorded workload: beside the comparisons, every operation that keeps values unique."""
 
+_COMPARE = 30.0
 _OF_MIX = {"get": "load", "assign": "store", "delete": "delete", "load_or_store": "load_or_store", "add": "add"}
 _KIND_OF = {code: kind for kind, code in KINDS.items()}
 
@@ -197,17 +199,20 @@ class History:
 # ------------------------------------------------------------------ recording
 
 
-def _checked(w: Workload, ballast: int, waves: int, compare: float, stamps: str) -> None:
-    if w.ops is None or w.warmup:
-        raise BadValue("a history is recorded for a number of operations: give ops, and no warmup")
+def _checked_core(w: Workload, ballast: int, waves: int, stamps: str) -> None:
     if VARIANTS[w.variant].cls is Map:
         raise BadValue(f"{w.variant} is not for many threads: its calls may not overlap")
-    if not 0 <= compare <= 100:
-        raise BadValue(f"compare is a percentage: {compare}")
     if ballast < 0 or waves < 0:
         raise BadValue(f"ballast and waves must not be negative: {ballast}, {waves}")
     if stamps not in ("clock", "counter"):
         raise BadValue(f"unknown stamps {stamps!r}, allowed: clock, counter")
+
+
+def _checked(w: Workload, compare: float) -> None:
+    if w.ops is None or w.warmup:
+        raise BadValue("a history is recorded for a number of operations: give ops, and no warmup")
+    if not 0 <= compare <= 100:
+        raise BadValue(f"compare is a percentage: {compare}")
     if not 1 <= (w.keyspace or w.size) <= 65536 or w.size > (w.keyspace or w.size):
         raise BadValue(f"a history has 1 to 65,536 keys, of which size are stored first: {w.keyspace or w.size:,}")
     for g in w.groups:
@@ -219,11 +224,15 @@ def _checked(w: Workload, ballast: int, waves: int, compare: float, stamps: str)
             raise BadValue("histories are recorded as fast as possible and by threads that are not pinned: no rate, no cpus")
 
 
+def _percent(g: Group, compare: float) -> dict[str, float]:
+    """Of each kind in KINDS."""
+    mix = {_OF_MIX[kind]: percent * (100 - compare) / 100 for kind, percent in (g.mix or {}).items()}
+    return mix | {"compare_and_swap": compare * 2 / 3, "compare_and_delete": compare / 3} if compare else mix
+
+
 def _fill_lane(lane: Any, g: Group, compare: float) -> None:
-    for kind, percent in (g.mix or {}).items():
-        lane.mix[KINDS[_OF_MIX[kind]]] = percent * (100 - compare) / 100
-    lane.mix[KINDS["compare_and_swap"]] = compare * 2 / 3
-    lane.mix[KINDS["compare_and_delete"]] = compare / 3
+    for kind, percent in _percent(g, compare).items():
+        lane.mix[KINDS[kind]] = percent
     assert isinstance(g.keys, KeyStream)
     g.keys._fill(lane.keys)
 
@@ -231,7 +240,7 @@ def _fill_lane(lane: Any, g: Group, compare: float) -> None:
 def _map_for(m: Any, w: Workload, seed: int) -> Any:
     if m is None:
         return _make_map(w, seed, None)
-    if not isinstance(m, _ConcurrentMap) or m._elem.name != "int64" or m._key.name != w.key:
+    if m._elem.name != "int64" or m._key.name != w.key:
         raise BadValue(f"a concurrent map of {w.key} to int64 expected, not {m!r:.60}")
     return m
 
@@ -247,38 +256,94 @@ def _seen(m: Any) -> dict[str, int]:
     return {"growths": _growths(m), **{name: getattr(stats, name) for name in ("shrinks", "evacuated", "promotions")}}
 
 
+def _of_threads(w: Workload) -> list[tuple[Group, int]]:
+    """Each thread's group, and its share of the operations."""
+    lanes = [g for g in w.groups for _ in range(g.threads)]
+    assert w.ops is not None
+    return [(g, w.ops // len(lanes) + (i < w.ops % len(lanes))) for i, g in enumerate(lanes)]
+
+
+_KEYS: dict[str, Callable[[int], Any]] = {"int64": int, "str": "{:016x}".format}
+
+
+def _record_object(
+    obj: Any, w: Workload, compare: float | None, calls: Mapping[str, Method] | None, seed: int, interval_s: float
+) -> History:
+    if isinstance(obj, Map):
+        raise BadValue("a plain Map is not for many threads: its calls may not overlap")
+    if w.key not in _KEYS:
+        raise BadValue(f"the keys of an object are {' or '.join(_KEYS)}, not {w.key}")
+    methods = methods_of(obj, calls)
+    if compare is None:
+        compare = _COMPARE if {"compare_and_swap", "compare_and_delete"} <= set(methods) else 0
+    _checked(w, compare)
+    lanes = _of_threads(w)
+    missing = sorted({kind for g, _ in lanes for kind in _percent(g, compare)} - set(methods))
+    if missing or "delete" not in methods or "store" not in methods:
+        raise BadValue(f"{type(obj).__name__} has no way to {missing[0] if missing else 'store and delete'}: give one in calls")
+    made = [Recorder(obj, methods, KINDS, _KEYS[w.key], i) for i in range(len(lanes) + 1)]
+    for key in range(w.keyspace or w.size):
+        methods["delete"](obj, _KEYS[w.key](key))
+    for key in range(w.size):
+        made[-1].operate("store", key)
+
+    def body(i: int) -> Callable[[Callable[[], None]], None]:
+        g, n = lanes[i]
+        assert isinstance(g.keys, KeyStream)
+        keys = g.keys.draw(n, w.keyspace or w.size, (seed + 2 * i) % 2**64).tolist()
+        kinds = draw_kinds(_percent(g, compare), n, seed + 2 * i + 1)
+        return lambda go_on: made[i].run(kinds, keys, go_on)
+
+    together([body(i) for i in range(len(lanes))], interval_s)
+    return History(as_events([made[-1], *made[:-1]], EVENT), "os", 1.0, None, seed)
+
+
 def record_history(
     map: Any,
     workload: Workload,
     *,
-    compare: float = 30,
+    compare: float | None = None,
     ballast: int = 3200,
     waves: int = 10,
     stamps: str = "clock",
+    calls: Mapping[str, Method] | None = None,
+    switch_interval_s: float = SWITCH_S,
 ) -> History:
-    """Lets native threads do a workload's operations on one map, and records all of them.
+    """Lets threads do a workload's operations on one map, and records all of them.
 
-    map: a concurrent map of the workload's keys to int64, or None for a new one of the workload's variant. The keys 0 to
-    keyspace - 1 are deleted first, then 0 to size - 1 stored (recorded, too).
+    map: a concurrent map of the workload's keys to int64, or None for a new one of the workload's variant: native threads. Or
+    any other object: Python threads. The keys 0 to keyspace - 1 are deleted first, then 0 to size - 1 stored (recorded, too).
     workload: what counts of it are variant (without a map), groups (threads, keys, mix of get, assign, delete, load_or_store
-    and add), size, keyspace (1 to 65,536 keys), ops, key, hint, hasher and seed.
+    and add), size, keyspace (1 to 65,536 keys), ops, key (of an object: int64, str), hint, hasher and seed.
     compare: percent of the operations that are comparisons instead: two in three compare_and_swap, one compare_and_delete.
-    ballast: so many other keys are stored and deleted meanwhile by one more thread, so that the map changes its shape; at
-    least `waves` times, spread over the whole. A classic map does not shrink: it only grows, later to the same size.
-    stamps: "clock" rests on the CPU's cores agreeing on the time; "counter" on nothing, but slows the threads down.
+    None: 30; of an object that cannot do them, 0.
 
-    O(operations), 56 bytes each. One call into C with the GIL released, which Ctrl-C does not end. Raises `BadValue`,
-    `OutOfMemory`, `EngineError` (no thread).
+    Of maps of gomap: ballast: so many other keys are stored and deleted meanwhile by one more thread, so that the map changes
+    its shape; at least `waves` times, spread over the whole. A classic map does not shrink: it only grows, later to the same
+    size. stamps: "clock" rests on the CPU's cores agreeing on the time; "counter" on nothing, but slows the threads down.
+    O(operations), 56 bytes each. One call into C with the GIL released, which Ctrl-C does not end.
+
+    Of other objects: calls: how to do operations that the object has no usual method for, or has a better one for (see
+    gomap/testing/threads.py). Usual are get or [], []=, pop or del, setdefault. switch_interval_s: how often the interpreter
+    changes from one thread to another. About 2 microseconds of Python beside each call.
+
+    Raises `BadValue`, `OutOfMemory`, `EngineError` (no thread), and what the object raises.
     """
     w = workload
-    _checked(w, ballast, waves, compare, stamps)
     seed = secrets.randbits(64) if w.seed is None else w.seed
+    if map is not None and not isinstance(map, _ConcurrentMap):
+        return _record_object(map, w, compare, calls, seed, switch_interval_s)
+    compare = _COMPARE if compare is None else compare
+    _checked_core(w, ballast, waves, stamps)
+    _checked(w, compare)
+    if calls:
+        raise BadValue("maps of gomap are called by native threads: no calls")
     m = _map_for(map, w, seed)
-    lanes = [g for g in w.groups for _ in range(g.threads)]
-    c, kept = ffi.new("gm_history_config *"), ffi.new("gm_history_lane[]", len(lanes))
     assert w.ops is not None
-    for i, g in enumerate(lanes):
-        kept[i].ops = w.ops // len(lanes) + (i < w.ops % len(lanes))
+    lanes = _of_threads(w)
+    c, kept = ffi.new("gm_history_config *"), ffi.new("gm_history_lane[]", len(lanes))
+    for i, (g, ops) in enumerate(lanes):
+        kept[i].ops = ops
         _fill_lane(kept[i], g, compare)
     c.lanes, c.threads = kept, len(lanes)
     c.variant, c.target = m._core_id, lib.gm_cmap_target(m._handle)
