@@ -642,6 +642,34 @@ typedef struct gm_linear_result {
 int gm_linear_check(const gm_linear_config *c, const gm_history_event *events, uint64_t n, uint64_t *which,
                     gm_linear_result *out);
 
+/* lab/litmus.c: a few calls of several threads on fresh keys, again and again. */
+enum { GM_LITMUS_ASSIGN = 7, GM_LITMUS_RANGE = 8, GM_LITMUS_STEPS = 9 }; /* operations beside those of gm_history_op */
+
+typedef struct gm_litmus_step {
+    uint32_t actor; /* that does it; of setup and final, not looked at */
+    uint32_t key;   /* 0 .. keys-1 */
+    int64_t value, expected;
+    uint32_t op;
+} gm_litmus_step;
+
+typedef struct gm_litmus_config {
+    const gm_litmus_step *setup, *steps, *final; /* those of the actors stand together, in the order of the actors */
+    uint32_t setup_n, steps_n, final_n;
+    uint32_t actors, keys;
+    int variant;
+    void *target; /* gm_cmap_target's */
+    int key_kind;
+    size_t key_size;
+    uint64_t rounds;
+    const int32_t *cpus; /* of the actors; NULL: not pinned */
+    const gm_spawner *spawner;
+} gm_litmus_config;
+
+/* answers: rounds * (steps_n + final_n): of each step what was there (INT64_MIN: nothing), of a comparison 1 or 0, of an add
+ * the sum, of a range a bit for each key that came. *met: rounds in which all actors began together. GM_E_ARGUMENT, GM_E_NOMEM,
+ * GM_E_THREAD, GM_E_PIN, or the status of a call that was refused. */
+int gm_litmus_run(const gm_litmus_config *c, int64_t *answers, uint64_t *met);
+
 /* lab/gets.c: n gets of 8-byte keys from a map with elems of up to 8 bytes, one call each in the given order; the map is
  * not guarded, nobody else may use it. *ns: what all took; *hits: how many were there. GM_E_ARGUMENT for other maps. */
 int gm_time_gets(gm_map *m, const uint64_t *keys, size_t n, uint64_t *ns, uint64_t *hits);

@@ -270,7 +270,7 @@ def _record_object(
     obj: Any, w: Workload, compare: float | None, calls: Mapping[str, Method] | None, seed: int, interval_s: float
 ) -> History:
     if isinstance(obj, Map):
-        raise BadValue("a plain Map is not for many threads: its calls may not overlap")
+        raise BadValue(f"a concurrent map of {w.key} to int64 expected, not {obj!r:.60}: calls of a plain one may not overlap")
     if w.key not in _KEYS:
         raise BadValue(f"the keys of an object are {' or '.join(_KEYS)}, not {w.key}")
     methods = methods_of(obj, calls)

@@ -252,7 +252,7 @@ def test_what_cannot_be_recorded() -> None:
         record_history({}, w, compare=30)
     with pytest.raises(BadValue, match="calls has 'peek'"):
         record_history({}, w, calls={"peek": operator.getitem})
-    with pytest.raises(BadValue, match="a plain Map is not for many threads"):
+    with pytest.raises(BadValue, match="a concurrent map of int64 to int64 expected"):
         record_history(Map(), w)
     with pytest.raises(BadValue, match="keys of an object are int64 or str"):
         record_history({}, w.with_(key="int32"))
