@@ -16,6 +16,7 @@ from gomap._core import ffi, lib
 from gomap.errors import ARGUMENT, OK, BadValue, OutOfMemory, ensure
 from gomap.testing.calls import Call, Calls
 from gomap.testing.history import KINDS, History, Operation, shown
+from gomap.testing.picture import as_html
 from gomap.testing.search import search, what_is_left
 from gomap.testing.specs import Register, Spec
 
@@ -74,6 +75,10 @@ class Linearizability:
         unit = self.ns_per_stamp or 1
         start, takes = (o.start - first) * unit, (o.end - o.start) * unit
         return f"  {bar}  thread {o.thread:<3} {start:+12,.0f} {takes:8,.0f}  {o.sentence}"
+
+    def to_html(self) -> str:
+        """A violation as a page: its calls on a time line, by thread, and all about them in a table. Self-contained."""
+        return as_html(self)
 
     def __str__(self) -> str:
         """A violation as a small time line: each operation as a bar, its start and how long it took."""
