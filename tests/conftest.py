@@ -10,4 +10,5 @@ settings.load_profile("gomap")
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--linear-ops", type=int, default=90_000, help="recorded for each variant and number of threads")
+    parser.addoption("--linear-small", type=int, default=100_000, help="short histories checked against every order")
     parser.addoption("--stress-seconds", type=float, default=0.5, help="stress of each variant under ThreadSanitizer")
