@@ -1,4 +1,4 @@
-"""The documents: their examples run; the README's commands are those of the check, its figures those of the program."""
+"""The README and docs: their examples run, their commands are those of the check, their figures and lists are the program's."""
 
 from __future__ import annotations
 
@@ -9,24 +9,65 @@ from pathlib import Path
 
 import pytest
 
+import gomap
+import gomap.lab
+import gomap.testing
 from gomap.cli import main
+from gomap.variants import VARIANTS
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-TESTING = (ROOT / "docs" / "testing-hypothesis.md").read_text(encoding="utf-8")
+
+
+DOCS = {path.name: path.read_text(encoding="utf-8") for path in sorted((ROOT / "docs").glob("*.md"))}
+KIT = "testing-hypothesis.md"  # its examples print what is to be looked at, or are a file of tests
+OPTIONAL = ("cereggii",)
 
 
 def blocks(language: str, text: str = README) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", text, re.M | re.S)
 
 
+def run_example(code: str, folder: Path) -> None:
+    for name in OPTIONAL:
+        if f"import {name}" in code:
+            pytest.importorskip(name, reason=f"{name} is not installed: this example is of a package that gomap does not need")
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, cwd=folder)
+
+
 @pytest.mark.parametrize("code", blocks("python"))
-def test_python_examples_run(code: str) -> None:
-    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)
+def test_python_examples_run(code: str, tmp_path: Path) -> None:
+    run_example(code, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("page", "code"), [(page, code) for page, text in DOCS.items() if page != KIT for code in blocks("python", text)]
+)
+def test_examples_of_the_docs_run(page: str, code: str, tmp_path: Path) -> None:
+    run_example(code, tmp_path)
+
+
+def test_the_docs_tell_all_public_names() -> None:
+    for module in (gomap, gomap.lab, gomap.testing):
+        missing = [name for name in module.__all__ if f"| `{name}` | " not in DOCS["api.md"]]
+        assert not missing, (module.__name__, missing)
+    listed = re.findall(r"^\| `(\w+)` \|", DOCS["api.md"], re.M)
+    assert set(listed) <= {name for module in (gomap, gomap.lab, gomap.testing) for name in module.__all__}
+
+
+def test_the_docs_tell_of_each_variant_what_the_table_does() -> None:
+    for name, v in VARIANTS.items():
+        assert f"| `{name}` | {v.consistency} | {v.progress} |" in DOCS["consistency.md"]
+
+
+def test_links_of_the_docs_lead_somewhere() -> None:
+    for page, text in DOCS.items():
+        for link in re.findall(r"\]\(([^)#]+?)\)", text):
+            assert (ROOT / "docs" / link).exists(), (page, link)
 
 
 def test_examples_of_the_testing_kit_run(capsys: pytest.CaptureFixture[str]) -> None:
-    strategies, machine, fuzzing, _ = blocks("python", TESTING)
+    strategies, machine, fuzzing, _ = blocks("python", DOCS[KIT])
     for code in (strategies, fuzzing):
         exec(compile(code, "example", "exec"), {"__name__": "example"})
     capsys.readouterr()
@@ -35,7 +76,7 @@ def test_examples_of_the_testing_kit_run(capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_the_example_of_the_pytest_plugin_runs(tmp_path: Path) -> None:
-    (tmp_path / "test_example.py").write_text(blocks("python", TESTING)[-1])
+    (tmp_path / "test_example.py").write_text(blocks("python", DOCS[KIT])[-1])
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_example.py"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert "4 passed" in done.stdout, done.stdout + done.stderr
