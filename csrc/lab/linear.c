@@ -24,6 +24,8 @@
  * reported is itself one: it begins with the last instant at which the set had one configuration, of which value and calls are
  * given, and calls that change nothing are left out as long as the rest cannot be ordered. (A call that changes something is
  * not left out: the others' answers may depend on it.) N6  Keys are looked at in ascending order; the first violation ends it.
+ *   N7  Of a call whose caller was not told what was there (`untold`: a store, an add; of a delete: what, not whether) every
+ *       answer is right in that respect. It changes what the key holds all the same.
  *
  * Time: sorting, then for each end of a call the configurations (one or two unless threads sleep in the middle of calls) times
  * the calls under way. bench/test_linear.py measures it.

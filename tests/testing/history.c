@@ -3,6 +3,7 @@
  * usage: history VARIANT THREADS KEYS OPS ROUNDS BALLAST SEED
  *        history failing     (allocations and threads that are refused, one after the other: all threads are joined, no memory
  *                            is left; prints "ok")
+ *        history litmus      (a litmus test of csrc/lab/litmus.c on every design, and threads that are refused; prints "ok")
  *
  * Each round has a new map and a history of OPS operations (csrc/lab/history.c), stamped in turn by the clock and by a shared
  * counter, and afterwards the map checks its own structure. Prints "ok", or ends at the first history that cannot be put in
@@ -171,8 +172,60 @@ static void test_failing(void)
     }
 }
 
+/* ------------------------------------------------------------------ litmus tests */
+
+enum { ROUNDS = 300 };
+
+/* Data, then a flag; the other looks for the flag, then the data, and goes over the whole map. */
+static int message(int variant, void *target, counting *threads, int64_t answers[ROUNDS][5])
+{
+    static const gm_litmus_step setup[] = {{.key = 0, .op = GM_LITMUS_ASSIGN}, {.key = 1, .op = GM_LITMUS_ASSIGN}};
+    static const gm_litmus_step steps[] = {{.actor = 0, .key = 0, .value = 1, .op = GM_LITMUS_ASSIGN},
+                                           {.actor = 0, .key = 1, .value = 1, .op = GM_LITMUS_ASSIGN},
+                                           {.actor = 1, .key = 1, .op = GM_HISTORY_LOAD},
+                                           {.actor = 1, .key = 0, .op = GM_HISTORY_LOAD},
+                                           {.actor = 1, .key = 0, .op = GM_LITMUS_RANGE}};
+    gm_spawner spawner = {start_counting, join_counting, threads};
+    gm_litmus_config c = {.setup = setup, .steps = steps, .setup_n = 2, .steps_n = 5, .actors = 2, .keys = 2};
+    uint64_t met = 0;
+    c.variant = variant;
+    c.target = target;
+    c.key_size = 8;
+    c.rounds = ROUNDS;
+    c.spawner = &spawner;
+    int status = gm_litmus_run(&c, &answers[0][0], &met);
+    CHECK(met <= ROUNDS);
+    return status;
+}
+
+static void test_litmus(int variant)
+{
+    static int64_t answers[ROUNDS][5];
+    gm_config types = {.key_size = 8, .elem_size = 8, .seed = 3};
+    gm_guard_config guard = {.shards = 4};
+    const gm_variant *v = gm_variant_of(variant);
+    void *target;
+    uint64_t n = 1;
+    CHECK(v->make(&types, &guard, &target) == GM_OK);
+    for (uint32_t left = 0; left <= 2; left++) {
+        counting threads = {.real = gm_spawner_default(), .left = left};
+        CHECK(message(variant, target, &threads, answers) == (left < 2 ? GM_E_THREAD : GM_OK));
+        CHECK(threads.started == left && threads.joined == left);
+    }
+    for (int i = 0; i < ROUNDS; i++)
+        CHECK((answers[i][2] == 0 || answers[i][3] == 1) && answers[i][4] == 3);
+    CHECK(v->len(target, &n) == GM_OK && n == 0);
+    v->drop(target);
+}
+
 int main(int argc, char **argv)
 {
+    if (argc == 2 && strcmp(argv[1], "litmus") == 0) {
+        for (int variant = GM_VARIANT_MUTEX; gm_variant_of(variant); variant++)
+            test_litmus(variant);
+        printf("ok\n");
+        return 0;
+    }
     if (argc == 2 && strcmp(argv[1], "failing") == 0) {
         test_failing();
         printf("ok\n");

@@ -18,7 +18,7 @@ from gomap.variants import VARIANTS
 
 CSRC = ROOT / "csrc"
 PROGRAM = ROOT / "tests" / "testing" / "history.c"
-LAB = [CSRC / "lab" / name for name in ("feed.c", "history.c", "keystream.c", "linear.c")]
+LAB = [CSRC / "lab" / name for name in ("feed.c", "history.c", "keystream.c", "linear.c", "litmus.c")]
 SOURCES = [path for folder in ("base", "map", "sync") for path in sorted((CSRC / folder).glob("*.c"))] + LAB
 CONCURRENT = [name for name in VARIANTS if name != "plain"]
 
@@ -174,5 +174,6 @@ def test_no_mistake_is_found_where_none_is(variant: str, ballast: int, objects: 
 def test_recording_and_checking_under_thread_sanitizer(tmp_path: Path) -> None:
     built = build(PROGRAM, SOURCES, "thread", tmp_path)
     assert run(built, ["failing"], "thread") == "ok\n"
+    assert run(built, ["litmus"], "thread") == "ok\n"
     for variant in CONCURRENT:
         assert run(built, [variant, "4", "4", "2000", "2", "100", "1"], "thread") == "ok\n"

@@ -174,6 +174,14 @@ def test_the_search_says_when_it_gives_up() -> None:
     assert (found.verdict, found.operations) == ("unknown", ())
 
 
+def test_nothing_is_looked_at_twice() -> None:
+    """Twelve adds that overlap: all subsets of them, not all orders."""
+    calls = [Call("add", (1,), UNTOLD, 0, 100) for _ in range(12)] + [Call("load", (), 13, 200, 201)]
+    found = check_linearizable(Calls.of(calls), Plain(Counter(), 0))
+    assert found.verdict == "violation"
+    assert found.configurations <= 2**12 * 12
+
+
 def test_equal_stamps_overlap_and_slack_is_in_nanoseconds() -> None:
     put, take = Call("put", (1,), None, 0, 100), Call("take", (), None, 100, 200)
     assert check_linearizable(Calls.of([put, take]), Queue()).verdict == "ok"
