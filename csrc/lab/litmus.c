@@ -4,10 +4,10 @@
  *     actor 0                      | round 0: x=1  y? | round 1: x=1  y? | .. |
  *     actor 1                      | round 0: y=1  x? | round 1: y=1  x? | .. |
  *
- * A histories' recorder (lab/history.c) draws operations and a checker judges them. Here the calls are chosen, few enough that
- * all outcomes can be listed, and it is counted how often each comes: jcstress's way. A round has keys of its own, so rounds do
- * not disturb each other and no thread has to wait for all to be done before the next; rounds are done in batches, so that the
- * map stays small, and a range, which goes over the whole map, short.
+ * The recorder of histories (lab/history.c) draws operations, and a checker judges them. Here the calls are chosen, few enough
+ * that all outcomes can be listed, and it is counted how often each comes: jcstress's way. A round has keys of its own, so
+ * rounds do not disturb each other and no thread has to wait for all to be done before the next; rounds are done in batches, so
+ * that the map stays small, and a range, which goes over the whole map, short.
  *
  *   M1  Actors begin a round close together: each says which round it is in, and waits a little, a bounded number of looks, for
  *       the others to say the same. It waits no longer, because where there are fewer CPUs than actors somebody is asleep.
