@@ -16,16 +16,18 @@
  * for linearizability, 2017; the search is J. Wing's and C. Gong's). When the set is empty there is no order. The calls'
  * answers are known, so a call takes effect only where its answer is right.
  *
- *   N1  The verdict is exact, whatever the values (they need not be unique), for at most 64 calls of a key under way at once,
- * and within the budget; otherwise it is `unknown`, for that key. N2  Equal stamps overlap: no order is taken for shown that is
- * not. `slack` makes every call end so much later. N3  A call that changes nothing takes effect in a configuration as soon as
- * its answer is right there. That loses nothing: what can follow without it can follow with it. So calls that change nothing
- * never make the set larger. N4  A call with a negative status did nothing and is left out. N5  Of a violation, what is
- * reported is itself one: it begins with the last instant at which the set had one configuration, of which value and calls are
- * given, and calls that change nothing are left out as long as the rest cannot be ordered. (A call that changes something is
- * not left out: the others' answers may depend on it.) N6  Keys are looked at in ascending order; the first violation ends it.
- *   N7  Of a call whose caller was not told what was there (`untold`: a store, an add; of a delete: what, not whether) every
- *       answer is right in that respect. It changes what the key holds all the same.
+ *   N1  The verdict is exact, whatever the values (they need not be unique), for at most 64 calls of a key under way at
+ *       once, and within the budget; otherwise it is `unknown`, for that key.
+ *   N2  Equal stamps overlap: no order is taken for shown that is not. `slack` makes every call end so much later.
+ *   N3  A call that changes nothing takes effect in a configuration as soon as its answer is right there. That loses
+ *       nothing: what can follow without it can follow with it. So such calls never make the set larger.
+ *   N4  A call with a negative status did nothing and is left out.
+ *   N5  Of a violation, what is reported is itself one: it begins with the last instant at which the set had one
+ *       configuration, of which value and calls are given, and calls that change nothing are left out as long as the
+ *       rest cannot be ordered. (A call that changes something is not: the others' answers may depend on it.)
+ *   N6  Keys are looked at in ascending order; the first violation ends it.
+ *   N7  Of a call whose caller was not told what was there (`untold`: a store, an add; of a delete: what, not whether)
+ *       every answer is right in that respect. It changes what the key holds all the same.
  *
  * Time: sorting, then for each end of a call the configurations (one or two unless threads sleep in the middle of calls) times
  * the calls under way. bench/test_linear.py measures it.

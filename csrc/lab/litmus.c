@@ -12,10 +12,11 @@
  *   M1  Actors begin a round close together: each says which round it is in, and waits a little, a bounded number of looks, for
  *       the others to say the same. It waits no longer, because where there are fewer CPUs than actors somebody is asleep.
  *       `met` counts the rounds in which the first actor saw all the others in it: a run that has met seldom has shown little.
- *   M2  Between setup and the actors' first call, and between their last call and the last steps, there is the gate's lock:
- * what comes before has been, for everybody. M3  Nothing but the words of M1 is shared between the calls, and those are
- * relaxed: no order is lent to the map that it does not make itself. (A fence here would hide a store that comes too late.) M4
- * After a run, refused or not, the map holds none of its keys, unless deleting them is refused.
+ *   M2  Between setup and the actors' first call, and between their last call and the last steps, there is the gate's
+ *       lock: what comes before has been, for everybody.
+ *   M3  Nothing but the words of M1 is shared between the calls, and those are relaxed: no order is lent to the map that
+ *       it does not make itself. (A fence here would hide a store that comes too late.)
+ *   M4  After a run, refused or not, the map holds none of its keys, unless deleting them is refused.
  *
  * Rejected: a barrier for each round. With fewer CPUs than actors each is a switch of threads, 100 times as slow, and its
  * fences stand right before the calls.
