@@ -213,7 +213,7 @@ int gm_map_hash_many(gm_map *m, const void *keys, const int64_t *offsets, size_t
         return status;
     uint32_t seed = gm_load_rlx(&m->h.hash0); /* O5; a writer draws it anew, and none is inside (E1) */
     for (size_t i = 0; i < n; i++) {
-        gm_view key = keyany_at(m, (gm_key_batch){keys, offsets}, i);
+        keyany_t key = keyany_at(m, (gm_key_batch){keys, offsets}, i);
         hashes[i] = m->path->hash_key(m, key.p, key.n, seed);
     }
     gm_leave_read(m);
