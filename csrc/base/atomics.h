@@ -2,8 +2,8 @@
  *
  * Every word that two threads may touch at once is accessed through these names and no other way (where the guard of
  * map/api.c excludes writers, inspection reads plainly), so that one place can turn each
- * access into a scheduling point or a counted event. The suffix is the order: _rlx, _acq, _rel, _acq_rel. At the place of
- * use a comment names the access it pairs with; the arguments themselves stand in the header of map/hmap.h.
+ * access into a scheduling point (base/explore.h) or a counted event. The suffix is the order: _rlx, _acq, _rel, _acq_rel. At
+ * the place of use a comment names the access it pairs with; the arguments themselves stand in the header of map/hmap.h.
  *
  * Contents of keys and elems are shared too. They have no atomic type (they are raw bytes of a bucket), so gm_shared_*
  * copy them by the widest relaxed atomic accesses that their alignment allows: a racing reader may see a mixture of two
@@ -18,6 +18,9 @@
 #include <stdint.h>
 #include <string.h>
 
+#if defined(GM_EXPLORE)
+#include "base/explore.h"
+#else
 #define gm_load_rlx(p) atomic_load_explicit(p, memory_order_relaxed)
 #define gm_load_acq(p) atomic_load_explicit(p, memory_order_acquire)
 #define gm_load_seq_cst(p) atomic_load_explicit(p, memory_order_seq_cst)
@@ -42,11 +45,14 @@
 /* On failure too what was found is acquired: for words that point to what the caller looks at before it tries again. */
 #define gm_cas_acq_rel(p, expected, v)                                                                                         \
     atomic_compare_exchange_strong_explicit(p, expected, v, memory_order_acq_rel, memory_order_acquire)
+#endif
 
 /* Keeps the compiler, and nothing else, from moving an access across. */
 #define gm_fence_compiler() atomic_signal_fence(memory_order_seq_cst)
 
-#if defined(__SANITIZE_THREAD__)
+#if defined(GM_EXPLORE)
+#define gm_fence_seq_cst() ((void)0) /* threads take turns: there is nothing to order */
+#elif defined(__SANITIZE_THREAD__)
 /* gcc's thread sanitizer knows no fences and says so; on the machines it runs on an atomic addition is one. */
 static inline void gm_fence_seq_cst(void)
 {

@@ -5,7 +5,9 @@
 #include "gomap.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdbool.h>
+#include <unistd.h>
 
 /* What one thread has used so far. `known` is false where the system does not say. */
 typedef struct gm_usage {
@@ -23,6 +25,13 @@ gm_usage gm_usage_read(void);   /* with it */
 void gm_nap_ns(uint64_t ns);
 uint64_t gm_page_fault_cost_ns(void); /* what the first touch of a page costs here, measured now */
 
+#if defined(GM_EXPLORE)
+/* One CPU, whose threads take turns (base/explore.h). */
+void gm_explore_yield(void);
+#define gm_relax() gm_explore_yield()
+#define gm_yield() gm_explore_yield()
+#define gm_several_cpus() false
+#else
 static inline void gm_relax(void)
 {
 #if defined(__x86_64__)
@@ -31,6 +40,17 @@ static inline void gm_relax(void)
     __asm__ volatile("yield");
 #endif
 }
+
+static inline void gm_yield(void)
+{
+    sched_yield();
+}
+
+static inline bool gm_several_cpus(void)
+{
+    return sysconf(_SC_NPROCESSORS_ONLN) > 1;
+}
+#endif
 
 /* A meeting place: threads arrive and wait until the one in charge lets them all go. See thread.c. */
 typedef struct gm_gate {

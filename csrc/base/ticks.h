@@ -21,7 +21,7 @@ bool gm_ticks_hardware(void);                 /* whether this CPU has a counter 
 double gm_ticks_drift_ppm(const gm_ticks *t); /* by how much the two clocks have come apart since the calibration */
 void gm_tick_pair(uint64_t *tick, uint64_t *ns, bool hardware);
 
-#if defined(__x86_64__)
+#if defined(__x86_64__) && !defined(GM_EXPLORE) /* which has a clock of its own */
 #include <x86intrin.h>
 
 /* The start: what was to be done before may still be under way; an operation is never begun before it by more than that. */
@@ -56,7 +56,7 @@ static inline uint64_t gm_counter_end(void)
 #endif
 
 /* Stamps that order calls of different threads (T3): all that the calls do lies between the two readings. */
-#if defined(__x86_64__)
+#if defined(__x86_64__) && !defined(GM_EXPLORE)
 static inline uint64_t gm_counter_before(void)
 {
     uint64_t v = gm_counter_end();

@@ -28,7 +28,7 @@
  * Rejected: recording in the engine's worker (lab/worker.c): it would be a third way through its loop, and its operations throw
  * their answers away.
  */
-#include "lab/history.h"
+#include "lab/call.inc.h"
 
 #include "base/alloc.h"
 #include "base/atomics.h"
@@ -85,26 +85,6 @@ static uint64_t stamp(recording *r, bool before)
     return now;
 }
 
-static int call(const gm_variant *v, void *self, gm_history_event *e, const void *key, size_t len)
-{
-    switch (e->op) {
-    case GM_HISTORY_LOAD:
-        return v->get(self, key, len, &e->answer);
-    case GM_HISTORY_STORE:
-        return v->assign(self, key, len, &e->value, &e->answer);
-    case GM_HISTORY_DELETE:
-        return v->del(self, key, len, &e->answer);
-    case GM_HISTORY_LOAD_OR_STORE:
-        return v->load_or_store(self, key, len, &e->value, &e->answer);
-    case GM_HISTORY_COMPARE_AND_SWAP:
-        return v->compare_and_swap(self, key, len, &e->expected, &e->value);
-    case GM_HISTORY_COMPARE_AND_DELETE:
-        return v->compare_and_swap(self, key, len, &e->expected, NULL);
-    default:
-        return v->add(self, key, len, e->value, &e->answer);
-    }
-}
-
 /* What the thread knows of the key afterwards (R2). */
 static void learn(thread *t, const gm_history_event *e)
 {
@@ -129,7 +109,7 @@ static void operate(thread *t, gm_history_event *e, uint8_t op, int64_t key)
         e->expected = t->seen[key];
     gm_codec_write(&r->codec, (uint64_t)key, false, content);
     e->start = stamp(r, true);
-    int status = call(r->v, r->c->target, e, content, r->codec.size);
+    int status = gm_event_call(r->v, r->c->target, e, content, r->codec.size);
     e->end = stamp(r, false);
     e->status = (int8_t)status;
     if (status >= 0)

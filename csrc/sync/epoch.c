@@ -73,7 +73,12 @@
 #endif
 
 enum { line = gm_epoch_line, chunkSlots = 16, tidBits = 24 };
-enum { retireWork = 4, leastPatience = 256, mostPatience = 4096, mostReleased = 256, mostRounds = 1024 };
+#if defined(GM_EXPLORE)
+enum { retireWork = 1, leastPatience = 1, mostPatience = 1 }; /* whoever leaves collects: that is to be explored too */
+#else
+enum { retireWork = 4, leastPatience = 256, mostPatience = 4096 };
+#endif
+enum { mostReleased = 256, mostRounds = 1024 };
 
 typedef struct chunk {
     struct chunk *next;
@@ -93,7 +98,7 @@ struct gm_epochs {
     _Atomic uint64_t orphaned, freed;
 };
 
-static _Atomic uint64_t domains, threads; /* numbers given out so far */
+static GM_PROCESS_WIDE _Atomic uint64_t domains, threads; /* numbers given out so far */
 
 static GM_THREAD_LOCAL uint64_t own_number;
 GM_THREAD_LOCAL gm_epoch_cache gm_epoch_slots[gm_epoch_cached];
@@ -128,7 +133,7 @@ static bool membarrier_issue(void)
 }
 #endif
 
-#if defined(__linux__)
+#if defined(__linux__) && !defined(GM_EXPLORE) /* whose threads are none of the system's */
 static uint64_t own_tid(void)
 {
     return (uint64_t)syscall(SYS_gettid) & ((1u << tidBits) - 1);

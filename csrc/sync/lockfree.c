@@ -104,8 +104,6 @@
 #include "sync/content.h"
 #include "sync/epoch.h"
 
-#include <sched.h>
-
 enum { cells = 8, mostB = 48, lanes = 16, hotLine = 128, freedAtOnce = 256, mostLogged = 4096 };
 enum { topVirgin = 0, topDeleted = 1, topLeast = 2 };
 
@@ -199,7 +197,7 @@ static _Atomic int64_t *lane_of(const lockfree *m, unsigned lane)
 /* Threads take lanes in turn. */
 static unsigned own_lane(void)
 {
-    static _Atomic uint32_t given;
+    static GM_PROCESS_WIDE _Atomic uint32_t given;
     static GM_THREAD_LOCAL uint32_t own;
     if (!own)
         own = gm_add_rlx(&given, 1) % lanes + 1; /* a number, ordering nothing */
@@ -388,7 +386,7 @@ static void wait_a_little(uint64_t spins)
     if (spins % 64)
         gm_relax();
     else if (spins < 64 * 64)
-        sched_yield();
+        gm_yield();
     else
         gm_nap_ns(50000); /* yielding does not let threads of a lower priority run */
 }

@@ -45,9 +45,6 @@
 #include "base/probe.h"
 #include "base/thread.h"
 
-#include <sched.h>
-#include <unistd.h>
-
 enum { mutexLocked = 1, mutexWoken = 2, mutexStarving = 4, mutexWaiterShift = 3, mutexWaiter = 1 << mutexWaiterShift };
 enum { starvationThresholdNs = 1000000, activeSpins = 4, spinPauses = 30, rwmutexMaxReaders = 1 << 30 };
 
@@ -123,7 +120,7 @@ static void guard_sema(gm_sema *s)
         if (i % 64)
             gm_relax();
         else
-            sched_yield(); /* its holder may have lost its CPU */
+            gm_yield(); /* its holder may have lost its CPU */
 }
 
 static void unguard_sema(gm_sema *s)
@@ -175,11 +172,6 @@ static void sema_release(gm_sema *s)
 
 /* ------------------------------------------------------------------ mutex */
 
-static bool several_cpus(void)
-{
-    return sysconf(_SC_NPROCESSORS_ONLN) > 1;
-}
-
 /* One round of spinning; whether this thread has set `woken`. */
 static bool spin(gm_mutex *m, uint32_t old, bool awoke)
 {
@@ -213,7 +205,7 @@ static void accept_handoff(gm_mutex *m, uint32_t old, bool starving)
 static void lock_slow(gm_mutex *m, gm_lock_counters *seen)
 {
     wait w = {0};
-    bool starving = false, awoke = false, can_spin = several_cpus();
+    bool starving = false, awoke = false, can_spin = gm_several_cpus();
     uint64_t began = gm_now_ns(), queued = 0;
     int rounds = 0;
     uint32_t old = gm_load_rlx(&m->state);
