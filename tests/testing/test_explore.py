@@ -1,0 +1,281 @@
+"""The explorer finds planted mistakes in few preemptions, and none in the designs as they are, within the bounds stated here.
+
+Each mistake is a text that stands exactly once in a file of csrc, and what replaces it, in a copy of the sources. The bound for
+all designs is two preemptions, gone through to the end.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from gomap.errors import BadValue
+from gomap.testing import Exploration, explore, replay
+from gomap.testing.explore import TARGETS, ExplorerFailed
+
+ROOT = Path(__file__).resolve().parents[2]
+CSRC = ROOT / "csrc"
+PREEMPTIONS = 2
+
+EIGHT = [("store", k, 100 + k) for k in range(8)]  # a full bucket: the next key starts a growth
+UNLINK = {"delete": "unlink", "load_limit": "unlimited"}
+
+Calls = list[list[tuple[Any, ...]]]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    if shutil.which("cc") is None:
+        pytest.skip("no C compiler")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GOMAP_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+class Mistake(NamedTuple):
+    name: str
+    file: str
+    old: str
+    new: str
+    kind: str
+    threads: Calls
+    target: str = "lockfree"
+    setup: Sequence[tuple[Any, ...]] = ()
+    knobs: dict[str, str] | None = None
+
+
+GROWING: Calls = [[("store", 8, 80), ("store", 9, 90)], [("store", 0, 33)]]
+SECTIONS: Calls = [[("lock",)], [("lock",)]]
+MISTAKES = [
+    Mistake(
+        "writers do not look again whether the bucket was evacuated",
+        "sync/lockfree.c",
+        "        if (ctl & CTL_EVACUATED) {\n            unlock(b, ctl);\n            t =",
+        "        if (ctl & CTL_EVACUATED & 0) {\n            unlock(b, ctl);\n            t =",
+        "not_linearizable",
+        GROWING,
+        setup=EIGHT,
+    ),
+    Mistake(
+        "an assign of words does not look again whether the bucket was evacuated",
+        "sync/lockfree.c",
+        "    if (gm_likely(!(ctl & CTL_EVACUATED)))\n        how",
+        "    if (true)\n        how",
+        "not_linearizable",
+        GROWING,
+        setup=EIGHT,
+    ),
+    Mistake(
+        "an iteration sets its flags by a plain or: the byte that says that a writer is inside is lost",
+        "map/iterator.c",
+        "        gm_or_rlx(&m->h.flags, both);",
+        "        gm_store_rlx(&m->h.flags, (uint8_t)(gm_load_rlx(&m->h.flags) | both));",
+        "broken",
+        [[("store", 2, 2)], [("range",)]],
+        target="plain",
+        setup=[("store", 1, 1)],
+    ),
+    Mistake(
+        "a bucket is locked by a plain or",
+        "sync/lockfree.c",
+        "|| !gm_cas_acq(&b->ctl, ctl, *ctl | CTL_LOCKED))",
+        "|| (gm_store_rlx(&b->ctl, *ctl | CTL_LOCKED), false))",
+        "not_linearizable",
+        [[("store", 2, 2)], [("store", 3, 3)]],
+        setup=[("store", 1, 1)],
+    ),
+    Mistake(
+        "an old table is freed as soon as it is empty",
+        "sync/lockfree.c",
+        "    t->retired.release = table_release;\n    gm_epoch_retire(m->epochs, &t->retired);",
+        "    table_free(m, t);",
+        "use_after_free",
+        [[("store", 9, 90)], [("load", 0)]],
+        setup=[*EIGHT, ("store", 8, 80)],
+    ),
+    Mistake(
+        "a delete unlinks and frees an overflow bucket under a reader",
+        "map/memory.c",
+        "return !growing(m) && !m->extra.defer_all &&",
+        "return !growing(m) &&",
+        "use_after_free",
+        [[("delete", 8)], [("load", 8)]],
+        target="plain",
+        setup=[*EIGHT, ("store", 8, 80)],
+        knobs=UNLINK,
+    ),
+    Mistake(
+        "an unlocked mutex wakes nobody",
+        "sync/mutex.c",
+        "(old - mutexWaiter) | mutexWoken)) { /* the lock itself was released before */\n            sema_release(&m->sema);",
+        "(old - mutexWaiter) | mutexWoken)) {",
+        "deadlock",
+        SECTIONS,
+        target="Mutex",
+    ),
+    Mistake(
+        "readers do not wait for a writer",
+        "sync/mutex.c",
+        "        wait_for(&m->reader_sema, seen);",
+        "        (void)seen;",
+        "not_exclusive",
+        [[("lock",)], [("rlock",)]],
+        target="RWMutex",
+    ),
+]
+
+
+def planted(m: Mistake, folder: Path) -> Path:
+    shutil.copytree(CSRC, folder / "csrc")
+    path = folder / "csrc" / m.file
+    text = path.read_text()
+    assert text.count(m.old) == 1, f"{m.old!r} must stand exactly once in csrc/{m.file}"
+    path.write_text(text.replace(m.old, m.new))
+    return folder / "csrc"
+
+
+@pytest.mark.parametrize("m", MISTAKES, ids=lambda m: m.name)
+def test_a_mistake_is_found(m: Mistake, tmp_path: Path) -> None:
+    csrc = planted(m, tmp_path)
+    found = explore(m.threads, m.target, setup=m.setup, knobs=m.knobs, csrc=csrc)
+    assert (found.verdict, found.failure and found.failure.kind) == ("violation", m.kind)
+    assert found.failure is not None
+    again = replay(found.failure.replay, csrc=csrc)
+    assert again.failure is not None
+    assert (again.failure.kind, again.failure.accesses) == (m.kind, found.failure.accesses)
+    as_it_is = explore(m.threads, m.target, setup=m.setup, knobs=m.knobs)
+    assert (as_it_is.verdict, as_it_is.bound, as_it_is.complete) == ("ok", PREEMPTIONS, True)
+
+
+ON_KEYS: dict[str, tuple[Calls, list[tuple[Any, ...]]]] = {
+    "one key": ([[("store", 1, 10), ("load", 1)], [("add", 1, 5), ("delete", 1)]], [("store", 1, 1)]),
+    "comparisons": (
+        [[("compare_and_swap", 1, 1, 2), ("load", 1)], [("compare_and_swap", 1, 1, 3), ("compare_and_delete", 1, 3)]],
+        [("store", 1, 1)],
+    ),
+    "a cell used again": ([[("delete", 1), ("store", 2, 20)], [("load", 1), ("load", 2)]], [("store", 1, 1)]),
+    "a growth beside a writer": ([[("store", 8, 80), ("store", 9, 90)], [("store", 0, 33), ("load", 0)]], EIGHT),
+    "a growth beside a reader": ([[("store", 8, 80), ("store", 9, 90)], [("load", 0), ("load", 1)]], EIGHT),
+    "a range beside a writer": ([[("store", 8, 80), ("delete", 0)], [("range",)]], EIGHT),
+    "promotion": ([[("store", 2, 20), ("load", 2)], [("load", 3), ("delete", 2)]], [("store", 1, 1), ("load", 1)]),
+    "expunged": (
+        [[("delete", 1), ("store", 2, 20)], [("store", 1, 11), ("load", 1)]],
+        [("store", 1, 1), ("load", 1), ("load", 5)],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", ON_KEYS)
+@pytest.mark.parametrize("target", ["lockfree", "syncmap", "hashtrie"])
+def test_nothing_is_found_in_a_map(target: str, name: str) -> None:
+    threads, setup = ON_KEYS[name]
+    found = explore(threads, target, setup=setup, preemptions=PREEMPTIONS)
+    assert (found.verdict, found.bound, found.complete) == ("ok", PREEMPTIONS, True), str(found.failure)
+    assert found.executions > 10
+
+
+@pytest.mark.parametrize("slow_waits", [False, True], ids=["normal", "starving"])
+def test_nothing_is_found_in_a_mutex(slow_waits: bool) -> None:
+    threads: Calls = [[("lock",), ("lock",)], [("lock",), ("lock",)], [("lock",)]]
+    found = explore(threads, "Mutex", preemptions=PREEMPTIONS, slow_waits=slow_waits)
+    assert (found.verdict, found.bound, found.complete) == ("ok", PREEMPTIONS, True), str(found.failure)
+
+
+def test_nothing_is_found_in_a_rwmutex() -> None:
+    threads: Calls = [[("lock",), ("rlock",)], [("rlock",), ("lock",)], [("rlock",)]]
+    found = explore(threads, "RWMutex", preemptions=PREEMPTIONS)
+    assert (found.verdict, found.bound, found.complete) == ("ok", PREEMPTIONS, True), str(found.failure)
+
+
+def test_three_writers_of_one_key() -> None:
+    found = explore([[("add", 1, 1)], [("add", 1, 2)], [("add", 1, 4)]], "lockfree")
+    assert (found.verdict, found.complete) == ("ok", True)
+
+
+@pytest.fixture(scope="module")
+def violation(tmp_path_factory: pytest.TempPathFactory) -> tuple[Exploration, Path]:
+    m = next(m for m in MISTAKES if m.name == "a bucket is locked by a plain or")
+    csrc = planted(m, tmp_path_factory.mktemp("planted"))
+    return explore([*m.threads, [("load", 1)]], m.target, setup=m.setup, csrc=csrc), csrc
+
+
+def test_a_violation_is_shortened(violation: tuple[Exploration, Path]) -> None:
+    f = violation[0].failure
+    assert f is not None
+    assert (f.threads, f.setup) == (((("store", 2, 2),), (("store", 3, 3),)), ())
+
+
+def test_the_table_names_places_in_the_source(violation: tuple[Exploration, Path]) -> None:
+    f = violation[0].failure
+    assert f is not None
+    for a in f.accesses:
+        line = (violation[1].parent / a.file).read_text().splitlines()[a.line - 1]
+        order = a.access.replace(" ", "_")
+        assert f"gm_{order}(" in line or "gm_counter_" in line, f"{a.file}:{a.line}: {line}"
+    text = str(f)
+    place = next(f"{a.file}:{a.line}" for a in f.accesses if a.access == "store rlx" and "lockfree.c" in a.file)
+    row = next(row for row in text.splitlines() if place in row)
+    assert row.split()[0] in ("a", "b")
+    assert "store(2, 2)" in text
+    assert f.replay in text
+
+
+def test_a_replay_of_other_accesses_is_refused(violation: tuple[Exploration, Path]) -> None:
+    f = violation[0].failure
+    assert f is not None
+    head, _, schedule = f.replay.rpartition(":")
+    with pytest.raises(ExplorerFailed, match="turn 2 of the interleaving is not possible"):
+        replay(head + ":ac" + schedule, csrc=violation[1])  # there is no thread c
+
+
+def test_a_replay_on_corrected_sources_is_no_violation(violation: tuple[Exploration, Path]) -> None:
+    f = violation[0].failure
+    assert f is not None
+    assert replay(f.replay).verdict == "ok"
+
+
+def test_exploring_twice_gives_the_same() -> None:
+    threads, setup = ON_KEYS["a cell used again"]
+    assert explore(threads, setup=setup) == explore(threads, setup=setup)
+
+
+def test_more_preemptions_are_more_executions_and_a_budget_ends_them() -> None:
+    threads, setup = ON_KEYS["one key"]
+    counts = [explore(threads, setup=setup, preemptions=n).executions for n in range(4)]
+    assert counts == sorted(set(counts))
+    found = explore(threads, setup=setup, preemptions=3, budget=counts[3] - 1)
+    assert (found.verdict, found.complete, found.executions) == ("unknown", False, counts[3] - 1)
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_every_target_can_be_explored(target: str) -> None:
+    call = ("lock",) if target.endswith("utex") and target[0].isupper() else ("store", 1, 1)
+    assert explore([[call]], target).executions >= 1
+
+
+@pytest.mark.parametrize(
+    ("threads", "target", "words"),
+    [
+        ([[("increment", 1)]], "lockfree", "not an operation"),
+        ([[("store", 1)]], "lockfree", "not an operation"),
+        ([[("store", 1, 2**63)]], "lockfree", "int64"),
+        ([[("load", 1)]], "Mutex", "a lock has no such operation"),
+        ([[("lock",)]], "lockfree", "a map has no such operation"),
+        ([], "lockfree", "0 threads"),
+        ([[("load", 1)]] * 5, "lockfree", "5 threads"),
+        ([[("load", 1)]], "swiss", "unknown target"),
+    ],
+)
+def test_what_cannot_be_explored_is_said(threads: Calls, target: str, words: str) -> None:
+    with pytest.raises(BadValue, match=words):
+        explore(threads, target)
+
+
+@pytest.mark.parametrize("text", ["", "v2:lockfree:seed=1,hint=0,slow=0::load.1:a", "v1:lockfree:seed=1::load.1:a", "v1:x"])
+def test_what_is_no_replay_string_is_said(text: str) -> None:
+    with pytest.raises(BadValue, match="not a replay string"):
+        replay(text)
