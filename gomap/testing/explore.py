@@ -21,6 +21,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -57,7 +58,7 @@ _NOT_EXPLORED = ("base/clock.c", "base/futex.c", "base/thread.c", "base/ticks.c"
 _FOLDERS = ("base", "map", "sync")
 _FLAGS = (
     "-std=gnu11",
-    "-O1",
+    "-Og",
     "-fno-strict-aliasing",
     "-ffp-contract=off",
     "-fno-pie",  # a counter's lane follows from an address, which is to be the same each time
@@ -139,7 +140,8 @@ class Exploration:
 
     verdict: "ok" (no interleaving within the bound is wrong), "violation", or "unknown" (the budget was used up).
     bound: preemptions of the last bound gone through; complete: whether it was gone through to its end. executions, accesses:
-    how many there were in all; points: of one execution, at most, where others could have come. failure: of a violation.
+    how many there were in all; points: of one execution, at most, where others could have come. outcomes: how many different
+    sets of answers the operations had (counted up to 32,768). failure: of a violation.
     """
 
     verdict: str
@@ -148,6 +150,7 @@ class Exploration:
     executions: int
     accesses: int
     points: int
+    outcomes: int
     failure: Failure | None = None
 
 
@@ -301,6 +304,8 @@ def _sources() -> Path:
 
 
 def _compiler() -> list[str]:
+    if sys.platform != "linux":
+        raise ExplorerFailed(f"the explorer needs Linux: its threads take turns in a way that {sys.platform} does not have")
     named = os.environ.get("CC")
     command = shlex.split(named) if named else ["cc"]
     path = shutil.which(command[0])
@@ -385,7 +390,7 @@ def _exploration(s: _Scenario, said: list[str]) -> Exploration:
     verdict, kind, says = by["verdict"][0], by["found"][0], by["says"][0]
     if kind in ("no_memory", "not_repeatable") or by.get("repeated") == ["0"]:
         raise ExplorerFailed(f"the scenario cannot be explored: {kind}: {says or 'it does not repeat itself'}")
-    numbers = {name: int(by[name][0]) for name in ("bound", "executions", "accesses", "points")}
+    numbers = {name: int(by[name][0]) for name in ("bound", "executions", "accesses", "points", "outcomes")}
     failure = None
     if verdict == "violation":
         turns = [(int(t), int(n)) for t, n in (line.split() for line in by["turn"])]
@@ -444,7 +449,8 @@ def explore(
     threads: one to four, each a list of operations on int64 keys and elems: ("load", k), ("store", k, v), ("delete", k),
     ("load_or_store", k, v), ("compare_and_swap", k, old, new), ("compare_and_delete", k, old), ("add", k, n), ("range",); of
     the locks ("lock",), a critical section, and of RWMutex ("rlock",), one that reads. setup: done before, by one thread.
-    target: one of `TARGETS`. preemptions: how often a thread that could go on is stopped, at most (0 to 8).
+    target: one of `TARGETS`; sharded has two shards. preemptions: how often a thread that could go on is stopped, at most (0
+    to 8).
     budget: executions, at most. seed, hint, knobs: of the map; knobs of plain and of what is made of it.
     slow_waits: every wait for a lock takes long, so that Go's Mutex comes into starving mode. shorten: leaves out operations of
     a violation as long as it stays one. csrc: another tree of the C sources, to look for mistakes in.

@@ -124,6 +124,7 @@ typedef struct scenario {
 
 const char *scenario_start(const scenario *s);                              /* sets up; NULL, or what is wrong with it */
 void scenario_run(machine_result *out);                                     /* one execution, judged */
+uint64_t scenario_outcome(void);                                            /* a hash of all answers of the last one */
 bool scenario_answer(unsigned t, unsigned i, int *status, int64_t *answer); /* false: an operation without one */
 
 #endif

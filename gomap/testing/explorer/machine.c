@@ -35,7 +35,14 @@
 #include <sys/time.h>
 #include <ucontext.h>
 
-enum { most_accesses = 20000, most_local = 512, signal_stack = 1 << 16, slow_wait_ns = 2000000, looks_a_second = 2 };
+enum {
+    most_accesses = 20000,
+    most_accesses_alone = 1000000,
+    most_local = 512,
+    signal_stack = 1 << 16,
+    slow_wait_ns = 2000000,
+    looks_a_second = 2
+};
 
 typedef enum thread_state { READY, WAITING, DONE } thread_state;
 
@@ -69,6 +76,7 @@ static unsigned char signal_room[signal_stack];
 static const gm_site *last_site;
 static volatile uint64_t looked_at; /* accesses when the watch looked last */
 static volatile uint64_t all_accesses;
+static uint64_t accesses_alone; /* of the main lane: a set-up, or a last look */
 
 row machine_rows[mostRows];
 uint32_t machine_row_count;
@@ -298,6 +306,8 @@ void gm_explore_point(const volatile void *word, uint32_t size, const gm_site *s
 {
     last_site = site;
     all_accesses++;
+    if (current < 0 && result && ++accesses_alone > most_accesses_alone)
+        machine_fail(NO_END, "no end with nobody else inside");
     if (current >= 0) {
         maybe_pass(word);
         turn++;
@@ -411,6 +421,7 @@ void machine_forget_threads(void)
 bool machine_alone(void (*what)(void *ctx), void *ctx, machine_result *out)
 {
     result = out;
+    accesses_alone = 0;
     if (_setjmp(home) == 0) {
         what(ctx);
         result->found = FINE;

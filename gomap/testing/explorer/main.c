@@ -33,7 +33,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { polish_executions = 20000 };
+enum { polish_executions = 20000, most_outcomes = 1 << 16 };
 
 static const char *const findings[] = {
     [FINE] = "none",
@@ -67,6 +67,7 @@ typedef struct progress {
     unsigned bound;
     bool complete;
     uint64_t polished; /* executions since the first violation */
+    uint64_t outcomes; /* different answers, of executions that did not fail */
     machine_result best;
 } progress;
 
@@ -176,6 +177,20 @@ static bool is_found(const progress *p)
     return p->best.found != FINE;
 }
 
+/* Counts an outcome that is new; beyond what there is room for, none is. */
+static void note_outcome(progress *p, uint64_t outcome)
+{
+    static uint64_t seen[most_outcomes];
+    uint64_t i = outcome % most_outcomes;
+    outcome |= !outcome; /* 0 is a free place */
+    while (seen[i] && seen[i] != outcome)
+        i = (i + 1) % most_outcomes;
+    if (seen[i] || p->outcomes == most_outcomes / 2)
+        return;
+    seen[i] = outcome;
+    p->outcomes++;
+}
+
 /* Whether to go on with the bound. */
 static bool take_in(progress *p, const machine_result *out, uint64_t budget)
 {
@@ -185,6 +200,8 @@ static bool take_in(progress *p, const machine_result *out, uint64_t budget)
     if (out->found != FINE && (!is_found(p) || is_shorter(out, &p->best)))
         p->best = *out;
     p->polished += is_found(p);
+    if (out->found == FINE)
+        note_outcome(p, scenario_outcome());
     return p->executions < budget && p->polished < polish_executions && (!is_found(p) || is_finding(p->best.found));
 }
 
@@ -265,8 +282,9 @@ static void tell_interleaving(const request *r, const progress *p)
 static void tell(const request *r, const progress *p)
 {
     const char *verdict = is_finding(p->best.found) ? "violation" : p->complete && !is_found(p) ? "ok" : "unknown";
-    printf("verdict %s\nbound %u\ncomplete %d\nexecutions %" PRIu64 "\naccesses %" PRIu64 "\npoints %" PRIu32 "\n", verdict,
-           p->bound, p->complete, p->executions, p->accesses, p->points);
+    printf("verdict %s\nbound %u\ncomplete %d\nexecutions %" PRIu64 "\naccesses %" PRIu64 "\npoints %" PRIu32
+           "\noutcomes %" PRIu64 "\n",
+           verdict, p->bound, p->complete, p->executions, p->accesses, p->points, p->outcomes);
     printf("found %s\nsays %s\n", findings[p->best.found], p->best.says);
     if (is_finding(p->best.found) || r->turn_count)
         tell_interleaving(r, p);

@@ -8,6 +8,8 @@
  */
 #include "targets.h"
 
+#include "base/rng.h"
+
 #include <string.h>
 
 enum { most_answers = 2 * mostSetup + 2 * mostThreads * mostOps };
@@ -165,6 +167,19 @@ void scenario_run(machine_result *out)
         out->found = NO_MEMORY;
     if (out->found == FINE)
         machine_alone(judge, NULL, out);
+}
+
+uint64_t scenario_outcome(void)
+{
+    uint64_t h = 0;
+    for (unsigned t = 0; t < play->threads; t++) {
+        for (unsigned i = 0; i < play->op_count[t]; i++) {
+            const answer *a = &answers[t][i];
+            h = gm_seed_of(h, (uint64_t)a->status);
+            h = gm_seed_of(h, a->status == GM_OK ? (uint64_t)a->event.answer : 0);
+        }
+    }
+    return h;
 }
 
 bool scenario_answer(unsigned t, unsigned i, int *status, int64_t *answer)
