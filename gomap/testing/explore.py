@@ -108,7 +108,8 @@ class _Scenario:
 @dataclass(frozen=True)
 class Failure:
     """An interleaving that must not be. kind: what is wrong with it ("not_linearizable", "use_after_free", "deadlock", ...);
-    says: the same in words; threads, setup: the scenario, shortened; accesses: all of them in their order; answers: by thread
+    says: the same in words; threads, setup: the scenario, shortened; accesses: all of them in their order, none if the set-up
+    itself went wrong; answers: by thread
     and operation, (status, answer) of those that have one; replay: for `replay`."""
 
     kind: str
@@ -233,7 +234,7 @@ def _parsed(text: str) -> tuple[_Scenario, list[tuple[int, int]]]:
     try:
         version, target, about, setup, threads, schedule = text.strip().split(":")
         settings = dict(item.split("=", 1) for item in about.split(","))
-        if version != "v1" or not re.fullmatch(r"([a-d]\d*)+", schedule):
+        if version != "v1" or not re.fullmatch(r"([a-d]\d*)*", schedule):
             raise ValueError("not of this version")
         turns = [(ord(t) - ord("a"), int(n) if n else -1) for t, n in re.findall(r"([a-d])(\d*)", schedule)]
         seed, hint, slow = (int(settings.pop(name)) for name in ("seed", "hint", "slow"))
@@ -393,7 +394,7 @@ def _exploration(s: _Scenario, said: list[str]) -> Exploration:
     numbers = {name: int(by[name][0]) for name in ("bound", "executions", "accesses", "points", "outcomes")}
     failure = None
     if verdict == "violation":
-        turns = [(int(t), int(n)) for t, n in (line.split() for line in by["turn"])]
+        turns = [(int(t), int(n)) for t, n in (line.split() for line in by.get("turn", []))]
         answers = {(int(t), int(i)): (int(status), int(a)) for t, i, status, a in (x.split() for x in by.get("answer", []))}
         accesses = tuple(map(_access_of, by.get("row", [])))
         text = _replay_string(s, turns)

@@ -298,6 +298,17 @@ def test_a_replay_on_corrected_sources_is_no_violation(violation: tuple[Explorat
     assert replay(f.replay).verdict == "ok"
 
 
+def test_a_set_up_that_goes_wrong_is_a_violation(tmp_path: Path) -> None:
+    m = next(m for m in MISTAKES if m.kind == "bad_free")
+    csrc = planted(m, tmp_path)
+    found = explore([[("load", 1)]], "plain", setup=[*m.setup, ("delete", 8)], knobs=UNLINK, shorten=False, csrc=csrc)
+    assert found.failure is not None
+    assert (found.failure.kind, found.failure.accesses, found.executions) == ("bad_free", (), 0)
+    again = replay(found.failure.replay, csrc=csrc)
+    assert again.failure is not None
+    assert again.failure.kind == "bad_free"
+
+
 def test_exploring_twice_gives_the_same() -> None:
     threads, setup = ON_KEYS["a cell used again"]
     assert explore(threads, setup=setup) == explore(threads, setup=setup)

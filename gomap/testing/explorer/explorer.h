@@ -122,7 +122,8 @@ typedef struct scenario {
     unsigned setup_count, threads, op_count[mostThreads];
 } scenario;
 
-const char *scenario_start(const scenario *s);                              /* sets up; NULL, or what is wrong with it */
+/* Sets up, and says how that went; NULL, or why there is no such scenario. */
+const char *scenario_start(const scenario *s, machine_result *out);
 void scenario_run(machine_result *out);                                     /* one execution, judged */
 uint64_t scenario_outcome(void);                                            /* a hash of all answers of the last one */
 bool scenario_answer(unsigned t, unsigned i, int *status, int64_t *answer); /* false: an operation without one */

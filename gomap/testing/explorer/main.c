@@ -286,7 +286,7 @@ static void tell(const request *r, const progress *p)
            "\noutcomes %" PRIu64 "\n",
            verdict, p->bound, p->complete, p->executions, p->accesses, p->points, p->outcomes);
     printf("found %s\nsays %s\n", findings[p->best.found], p->best.says);
-    if (is_finding(p->best.found) || r->turn_count)
+    if (p->executions && (is_finding(p->best.found) || r->turn_count))
         tell_interleaving(r, p);
 }
 
@@ -301,14 +301,14 @@ int main(void)
     r.budget = 1000000;
     if (!read_request(&r))
         return 1;
-    const char *why = scenario_start(&r.s);
+    const char *why = scenario_start(&r.s, &p.best);
     if (why) {
         printf("refused %s\n", why);
         return 1;
     }
-    if (r.turn_count)
+    if (!is_found(&p) && r.turn_count)
         replay(&r, &p);
-    else
+    else if (!is_found(&p)) /* else the set-up itself went wrong */
         explore(&r, &p);
     tell(&r, &p);
     return 0;

@@ -58,9 +58,8 @@ static const char *refusal(const scenario *s)
     return why;
 }
 
-const char *scenario_start(const scenario *s)
+const char *scenario_start(const scenario *s, machine_result *out)
 {
-    static machine_result out;
     const char *why;
     play = s;
     aim = target_named(s->target);
@@ -73,9 +72,8 @@ const char *scenario_start(const scenario *s)
     target_plays(s);
     arena_empty();
     machine_forget_threads();
-    if (!machine_alone(set_up, (void *)(uintptr_t)s, &out))
-        return out.says;
-    machine_keep();
+    if (machine_alone(set_up, (void *)(uintptr_t)s, out))
+        machine_keep();
     return NULL;
 }
 
