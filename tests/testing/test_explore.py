@@ -15,7 +15,7 @@ import pytest
 
 from gomap.errors import BadValue
 from gomap.testing import Exploration, explore, replay
-from gomap.testing.explore import TARGETS, ExplorerFailed
+from gomap.testing.exploration import TARGETS, ExplorerFailed
 
 ROOT = Path(__file__).resolve().parents[2]
 CSRC = ROOT / "csrc"

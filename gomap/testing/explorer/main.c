@@ -1,7 +1,7 @@
 /* main.c: the explorer of interleavings: a program that runs small scenarios on the concurrent designs of csrc in every order
  * of their atomic accesses, up to a number of preemptions.
  *
- *     gomap/testing/explore.py builds it out of csrc, compiled with -DGM_EXPLORE, and talks to it:
+ *     gomap/testing/exploration.py builds it out of csrc, compiled with -DGM_EXPLORE, and talks to it:
  *
  *     stdin    target lockfree           stdout   verdict violation
  *              setup store 1 10 0                 bound 1
