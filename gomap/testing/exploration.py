@@ -140,15 +140,17 @@ class Exploration:
     """What `explore` found.
 
     verdict: "ok" (no interleaving within the bound is wrong), "violation", or "unknown" (the budget was used up).
-    bound: preemptions of the last bound gone through; complete: whether it was gone through to its end. executions, accesses:
-    how many there were in all; points: of one execution, at most, where others could have come. outcomes: how many different
-    sets of answers the operations had (counted up to 32,768). failure: of a violation.
+    bound: preemptions of the last bound gone through; complete: whether it was gone through to its end; interleavings: how many
+    different ones it has, as far as that. executions, accesses: how many there were in all, of lower bounds and of bounds begun
+    anew too. points: of one execution, at most, where others could have come. outcomes: how many different sets of answers the
+    operations had (counted up to 32,768). failure: of a violation.
     """
 
     verdict: str
     bound: int
     complete: bool
     executions: int
+    interleavings: int
     accesses: int
     points: int
     outcomes: int
@@ -391,7 +393,7 @@ def _exploration(s: _Scenario, said: list[str]) -> Exploration:
     verdict, kind, says = by["verdict"][0], by["found"][0], by["says"][0]
     if kind in ("no_memory", "not_repeatable") or by.get("repeated") == ["0"]:
         raise ExplorerFailed(f"the scenario cannot be explored: {kind}: {says or 'it does not repeat itself'}")
-    numbers = {name: int(by[name][0]) for name in ("bound", "executions", "accesses", "points", "outcomes")}
+    numbers = {name: int(by[name][0]) for name in ("bound", "executions", "interleavings", "accesses", "points", "outcomes")}
     failure = None
     if verdict == "violation":
         turns = [(int(t), int(n)) for t, n in (line.split() for line in by.get("turn", []))]

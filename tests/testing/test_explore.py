@@ -256,6 +256,14 @@ def test_every_outcome_that_can_be_is_met(target: str) -> None:
     assert explore([[("add", 1, 1)], [("add", 1, 2)], [("add", 1, 4)]], target, preemptions=0).outcomes == 6
 
 
+def test_the_number_of_interleavings_is_what_can_be_counted_by_hand() -> None:
+    """A section of a mutex is six accesses, all shared: one preemption before any but the first, in either thread. Two readers
+    share one word, at their beginning and their end: each can be stopped once."""
+    assert [explore(SECTIONS, "Mutex", preemptions=n).interleavings for n in range(2)] == [2, 2 + 2 * 5]
+    readers: Calls = [[("rlock",)], [("rlock",)]]
+    assert [explore(readers, "RWMutex", preemptions=n).interleavings for n in range(4)] == [2, 4, 6, 6]
+
+
 @pytest.fixture(scope="module")
 def violation(tmp_path_factory: pytest.TempPathFactory) -> tuple[Exploration, Path]:
     m = next(m for m in MISTAKES if m.name == "a bucket is locked by a plain or")

@@ -63,6 +63,7 @@ typedef struct request {
 
 typedef struct progress {
     uint64_t executions, accesses;
+    uint64_t interleavings; /* of this bound, since it was begun last: no two are the same */
     uint32_t points;
     unsigned bound;
     bool complete;
@@ -195,6 +196,7 @@ static void note_outcome(progress *p, uint64_t outcome)
 static bool take_in(progress *p, const machine_result *out, uint64_t budget)
 {
     p->executions++;
+    p->interleavings++;
     p->accesses += out->accesses;
     p->points = out->points > p->points ? out->points : p->points;
     if (out->found != FINE && (!is_found(p) || is_shorter(out, &p->best)))
@@ -211,15 +213,17 @@ static void explore_bound(progress *p, uint64_t budget)
     static machine_result out;
     bool on = true;
     p->complete = false;
+    p->interleavings = 0;
     search_begin(p->bound);
     while (on) {
         scenario_run(&out);
         if (search_diverged() && out.found == FINE)
             out.found = NOT_REPEATABLE;
         on = take_in(p, &out, budget);
-        if (arena_sharing_grew())
+        if (arena_sharing_grew()) {
             search_rewind();
-        else if (!search_next()) {
+            p->interleavings = 0;
+        } else if (!search_next()) {
             p->complete = true;
             return;
         }
@@ -282,9 +286,10 @@ static void tell_interleaving(const request *r, const progress *p)
 static void tell(const request *r, const progress *p)
 {
     const char *verdict = is_finding(p->best.found) ? "violation" : p->complete && !is_found(p) ? "ok" : "unknown";
-    printf("verdict %s\nbound %u\ncomplete %d\nexecutions %" PRIu64 "\naccesses %" PRIu64 "\npoints %" PRIu32
-           "\noutcomes %" PRIu64 "\n",
-           verdict, p->bound, p->complete, p->executions, p->accesses, p->points, p->outcomes);
+    printf("verdict %s\nbound %u\ncomplete %d\n", verdict, p->bound, p->complete);
+    printf("executions %" PRIu64 "\ninterleavings %" PRIu64 "\naccesses %" PRIu64 "\n", p->executions, p->interleavings,
+           p->accesses);
+    printf("points %" PRIu32 "\noutcomes %" PRIu64 "\n", p->points, p->outcomes);
     printf("found %s\nsays %s\n", findings[p->best.found], p->best.says);
     if (p->executions && (is_finding(p->best.found) || r->turn_count))
         tell_interleaving(r, p);
