@@ -28,7 +28,8 @@ typedef struct block {
 enum { most_grains = (lanes * (1 << 18)) / grain, most_words = (lanes * (1 << 18) + mostThreads * (1 << 16)) / word_bytes };
 enum { most_log = 1 << 16 };
 
-static void *const wish = (void *)(uintptr_t)0x100000000000; /* so that addresses in a table are the same each time */
+/* Where the region is asked to be, so that addresses in a table are the same each time. */
+static void *const wish = (void *)(uintptr_t)0x100000000000;
 static unsigned char *region;
 static size_t used[lanes], kept_used;
 static unsigned now;

@@ -9,8 +9,8 @@
  *
  *   point    before every atomic access: may go on with another thread (search.c)
  *   wait     on a futex's word: not able to go on until somebody wakes it
- *   yield    not able to go on until every thread that could go on has made an access, waited or yielded. So a loop that waits
- * by pausing does not go round for nothing, and is not taken for an execution without end
+ *   yield    not able to go on until every thread that could go on has made an access, waited or yielded. So a loop that
+ *            waits by pausing does not go round for nothing, and is not taken for an execution without end
  *
  *   M1  Deterministic: what a thread does follows from the choices alone. Its clock is its own; no number is random.
  *   M2  Thread-local variables (base/local.h) lie in one section, which is exchanged when the turn passes; process-wide numbers
@@ -52,8 +52,8 @@ typedef struct thread {
     const volatile void *sleeps_on;
     uint64_t clock_ns;
     uint32_t op;
+    bool has_stack; /* and is to go on at `at`; else it is to begin */
     jmp_buf at;
-    bool has_stack;
     ucontext_t begin;
     unsigned char local[most_local];
 } thread;
@@ -260,29 +260,29 @@ static void wait_for_turn(void)
     pass_turn(to);
 }
 
+static void stop_before(unsigned to)
+{
+    close_segment(current, turn);
+    pass_turn(to);
+}
+
+/* In a replay: the turn is over where it was. */
+static void follow_script(void)
+{
+    if (script_at + 1 < script_length && script[script_at].count == turn)
+        stop_before(next_in_script(all_able()));
+}
+
 /* Where others may come before the access. */
 static void maybe_pass(const volatile void *word)
 {
-    uint32_t bits;
-    if (script) {
-        if (script_at + 1 >= script_length || script[script_at].count != turn)
-            return;
-        bits = all_able();
-        close_segment(current, turn);
-        pass_turn(next_in_script(bits));
-        return;
-    }
-    if (turn == 0 || !arena_is_shared(word))
-        return;
-    bits = all_able();
-    if (!(bits & (bits - 1)))
+    uint32_t bits = all_able();
+    if (turn == 0 || !arena_is_shared(word) || !(bits & (bits - 1)))
         return;
     result->points++;
     unsigned to = search_choose(bits, current);
-    if (to == (unsigned)current)
-        return;
-    close_segment(current, turn);
-    pass_turn(to);
+    if (to != (unsigned)current)
+        stop_before(to);
 }
 
 /* ------------------------------------------------------------------ what the core calls */
@@ -309,7 +309,10 @@ void gm_explore_point(const volatile void *word, uint32_t size, const gm_site *s
     if (current < 0 && result && ++accesses_alone > most_accesses_alone)
         machine_fail(NO_END, "no end with nobody else inside");
     if (current >= 0) {
-        maybe_pass(word);
+        if (script)
+            follow_script();
+        else
+            maybe_pass(word);
         turn++;
         lets_others(current);
         if (++result->accesses > most_accesses)
@@ -351,6 +354,8 @@ void gm_futex_wait(_Atomic uint32_t *word, uint32_t expected)
     gm_explore_saw(found);
     if (found != expected)
         return;
+    if (current < 0)
+        machine_fail(DEADLOCK, "waits with nobody else inside");
     threads[current].state = WAITING;
     threads[current].sleeps_on = word;
     wait_for_turn();

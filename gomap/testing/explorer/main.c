@@ -23,7 +23,8 @@
  *       so many preemptions has one, under the assumptions below (the argument is in search.c).
  *   B2  Every access is atomic and all are seen by all in one order. Reorderings that a machine or a compiler makes are not
  *       explored: thread sanitizer and recorded histories are for those. Nor are races on plain memory.
- *   B3  A futex returns only when woken. A mutex does not spin (one CPU). A pause lets all others go first (machine.c).
+ *   B3  A futex returns only when woken, and the first that sleeps on it is. A mutex does not spin (one CPU). A pause lets all
+ *       others go first (machine.c).
  *   B4  Allocations do not fail. Epochs collect whenever somebody leaves (sync/epoch.c).
  */
 #include "explorer.h"

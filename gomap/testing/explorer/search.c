@@ -13,7 +13,10 @@
  *
  * Not done: persistent sets and sleep sets. With a bound on preemptions they are not sound as they are, since the order that
  * they keep of two equal ones may be the one that takes more preemptions; the conservative repair (K. Coons et al., Bounded
- * partial- order reduction, 2013) adds back most of the points where these scenarios spend their executions.
+ * partial-order reduction, 2013) adds back most of the points where these scenarios spend their executions.
+ *
+ * With every word taken for a shared one, scenarios of two threads have the same outcomes, in 1.3 to 160 times as many
+ * interleavings (locks, which share nearly all; the trie in a growth, which shares nearly nothing).
  */
 #include "explorer.h"
 
@@ -49,23 +52,24 @@ static unsigned thread_of(uint32_t able, int current, unsigned option)
     return (unsigned)__builtin_ctz(able);
 }
 
-void search_begin(unsigned bound)
+/* From the beginning of an execution. */
+static void start_over(void)
 {
-    limit = bound;
-    search_rewind();
+    depth = 0;
+    preemptions = 0;
+    diverged = false;
 }
 
 void search_rewind(void)
 {
     length = 0;
-    search_again();
+    start_over();
 }
 
-void search_again(void)
+void search_begin(unsigned bound)
 {
-    depth = 0;
-    preemptions = 0;
-    diverged = false;
+    limit = bound;
+    search_rewind();
 }
 
 bool search_diverged(void)
@@ -93,7 +97,7 @@ bool search_next(void)
     while (length > 0) {
         choice *last = &choices[length - 1];
         if (++last->taken < last->options) {
-            search_again();
+            start_over();
             return true;
         }
         length--;

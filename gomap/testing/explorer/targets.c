@@ -6,9 +6,12 @@
  *   J1  Inside of a lock's section nobody else may be who it excludes; both words are equal then, and at the end both are the
  *       number of sections. The words are what makes a section a place where others can come.
  *   J2  A range gives no key twice, and of the keys that no thread touches, all. (Not of the plain map beside a writer: there
- * Go promises nothing.) J3  No call is refused. The plain map says so beside a writer, if it sees one: readers and iterations
- * may be refused; two writers only if there are two. J4  At the end the map's own check finds nothing, and when the map is gone
- * so is all memory.
+ *       Go promises nothing.)
+ *
+ *   J3  No call is refused. The plain map does so beside a writer, if it sees one: reads and iterations may be refused; writes
+ *       only if there are two writers.
+ *
+ *   J4  At the end the map's own check finds nothing, and when the map is gone so is all memory.
  */
 #include "targets.h"
 
