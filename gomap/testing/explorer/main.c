@@ -5,7 +5,7 @@
  *
  *     stdin    target lockfree           stdout   verdict violation
  *              setup store 1 10 0                 bound 1
- *              thread                             found use_freed
+ *              thread                             found use_after_free
  *              op load 1 0 0                      turn 0 17        thread a makes 17 accesses,
  *              bound 2                            turn 1 -1        b runs until it waits or is done
  *              budget 100000                      row 1 0 1 ...    its accesses, one by one

@@ -20,7 +20,7 @@
  */
 #include "explorer.h"
 
-enum { most_choices = 1 << 14 };
+enum { most_choices = 1 << 15 }; /* more than an execution may have accesses (machine.c) */
 
 typedef struct choice {
     uint32_t able;
@@ -79,7 +79,7 @@ bool search_diverged(void)
 
 unsigned search_choose(uint32_t able, int current)
 {
-    if ((current >= 0 && preemptions == limit) || depth == most_choices)
+    if (current >= 0 && preemptions == limit)
         return thread_of(able, current, 0);
     if (depth == length)
         choices[length++] = (choice){able, (int8_t)current, 0, (uint8_t)count_bits(able), (uint8_t)preemptions};
