@@ -101,6 +101,7 @@ extern bool machine_tracing;
 /* Asked where more than one thread can go on: `able`, by their bits; `current` has been running, -1: it cannot go on. */
 unsigned search_choose(uint32_t able, int current);
 void search_begin(unsigned bound); /* all interleavings of up to so many preemptions, from the first */
+void search_wander(uint64_t seed); /* one execution with choices at random, the same for one seed */
 bool search_next(void);            /* to the next one; false: there is none */
 void search_rewind(void);          /* from the first again: more words are shared than was known */
 bool search_diverged(void);        /* the last execution had other choices than the one before with the same beginning */

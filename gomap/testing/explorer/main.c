@@ -34,7 +34,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { polish_executions = 20000, most_outcomes = 1 << 16 };
+enum { polish_executions = 20000, wander_executions = 200, most_outcomes = 1 << 16 };
 
 static const char *const findings[] = {
     [FINE] = "none",
@@ -231,10 +231,24 @@ static void explore_bound(progress *p, uint64_t budget)
     }
 }
 
+/* Finds out which words are shared; what goes wrong meanwhile is found again, with fewer preemptions. */
+static void wander(progress *p)
+{
+    static machine_result out;
+    for (uint64_t i = 0; i < wander_executions; i++) {
+        search_wander(i);
+        scenario_run(&out);
+        p->executions++;
+        p->accesses += out.accesses;
+    }
+}
+
 static void explore(const request *r, progress *p)
 {
     for (unsigned bound = 0; bound <= r->bound && !is_found(p); bound++) {
         p->bound = bound;
+        if (bound == 1)
+            wander(p);
         explore_bound(p, r->budget);
         if (!p->complete)
             return;

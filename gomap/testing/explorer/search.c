@@ -10,6 +10,8 @@
  * words commute with all that other threads do, so a preemption before one of them leads where the same preemption before the
  * thread's next access to a shared word leads, at the same price. Which words are shared is found out on the way; when one more
  * is found, the bound is begun anew. So at the end of a bound no execution has had a conflict on a word that was passed over.
+ * Before the first bound with preemptions some executions wander at random, only to find out: then bounds are seldom begun
+ * anew.
  *
  * Not done: persistent sets and sleep sets. With a bound on preemptions they are not sound as they are, since the order that
  * they keep of two equal ones may be the one that takes more preemptions; the conservative repair (K. Coons et al., Bounded
@@ -19,6 +21,8 @@
  * interleavings (locks, which share nearly all; the trie in a growth, which shares nearly nothing).
  */
 #include "explorer.h"
+
+#include "base/rng.h"
 
 enum { most_choices = 1 << 15 }; /* more than an execution may have accesses (machine.c) */
 
@@ -32,6 +36,8 @@ static choice choices[most_choices];
 static uint32_t length, depth;
 static unsigned limit, preemptions;
 static bool diverged;
+static bool wandering;
+static gm_xoshiro steps; /* of a wandering */
 
 static unsigned count_bits(uint32_t bits)
 {
@@ -69,7 +75,22 @@ void search_rewind(void)
 void search_begin(unsigned bound)
 {
     limit = bound;
+    wandering = false;
     search_rewind();
+}
+
+void search_wander(uint64_t seed)
+{
+    wandering = true;
+    gm_xoshiro_seed(&steps, seed);
+    start_over();
+}
+
+/* Stays with a thread three times in four. */
+static unsigned wander(uint32_t able, int current)
+{
+    uint64_t r = gm_xoshiro_next(&steps);
+    return current >= 0 && r % 4 ? (unsigned)current : thread_of(able, current, (unsigned)(r >> 32) % count_bits(able));
 }
 
 bool search_diverged(void)
@@ -79,6 +100,8 @@ bool search_diverged(void)
 
 unsigned search_choose(uint32_t able, int current)
 {
+    if (wandering)
+        return wander(able, current);
     if (current >= 0 && preemptions == limit)
         return thread_of(able, current, 0);
     if (depth == length)
