@@ -125,9 +125,8 @@ class Failure:
     def __str__(self) -> str:
         """The interleaving as a table, and how to run it again."""
         head = [f"violation: {self.kind}: {self.says}"]
-        head.append(
-            f"{self.target} after {', '.join(map(_call, self.setup)) or 'nothing'}; with {self.preemptions} preemptions:"
-        )
+        stops = f"{self.preemptions} preemption{'s' * (self.preemptions != 1)}"
+        head.append(f"{self.target} after {', '.join(map(_call, self.setup)) or 'nothing'}; with {stops}:")
         answers = [
             f"  {_letter(t)}: {_call(self.threads[t][i])} -> {_answer(self.threads[t][i], *found)}"
             for (t, i), found in sorted(self.answers.items())
