@@ -1,4 +1,5 @@
-"""What tests of maps are made of: strategies and machines for hypothesis, histories and their check, litmus tests."""
+"""What tests of maps are made of: strategies and machines for hypothesis, histories and their check, litmus tests,
+and the explorer of interleavings."""
 
 from typing import TYPE_CHECKING
 
@@ -7,6 +8,7 @@ from gomap._lazy import lazy
 if TYPE_CHECKING:
     from gomap.testing.calls import UNTOLD, Call, Calls
     from gomap.testing.contention import Contended, Contention
+    from gomap.testing.exploration import Access, Exploration, Failure, explore, replay
     from gomap.testing.history import EVENT, KINDS, MIX, History, Operation, record_history
     from gomap.testing.linear import Linearizability, check_linearizable
     from gomap.testing.litmus import LITMUS_TESTS, Litmus, LitmusResult, Outcome, acceptable, forbidden, interesting
@@ -22,12 +24,15 @@ __all__ = [
     "LITMUS_TESTS",
     "MIX",
     "UNTOLD",
+    "Access",
     "Call",
     "Calls",
     "Collision",
     "Contended",
     "Contention",
     "Counter",
+    "Exploration",
+    "Failure",
     "History",
     "Linearizability",
     "Litmus",
@@ -43,6 +48,7 @@ __all__ = [
     "check_linearizable",
     "colliding_keys",
     "elems",
+    "explore",
     "forbidden",
     "interesting",
     "keys",
@@ -50,12 +56,14 @@ __all__ = [
     "operations",
     "record_calls",
     "record_history",
+    "replay",
     "workloads",
 ]
 
 _NAMES = {
     "calls": ("UNTOLD", "Call", "Calls"),
     "contention": ("Contended", "Contention"),
+    "exploration": ("Access", "Exploration", "Failure", "explore", "replay"),
     "history": ("EVENT", "KINDS", "MIX", "History", "Operation", "record_history"),
     "linear": ("Linearizability", "check_linearizable"),
     "litmus": ("LITMUS_TESTS", "Litmus", "LitmusResult", "Outcome", "acceptable", "forbidden", "interesting"),
