@@ -224,7 +224,8 @@ int gm_map_delete(gm_map *m, const void *key, size_t len,
 int gm_map_clear(gm_map *m, uint64_t *refs, uint64_t cap, uint64_t *n);
 
 /* Many keys in one call, worked off in order up to the first error. elems and found are left alone where a key is missing.
- * Elems are contents side by side (GM_MEM, GM_FLOAT64, GM_REF only). found, old_refs may be NULL. *done is the number of
+ * Elems are contents side by side (GM_MEM, GM_FLOAT64, GM_REF only). found, old_refs may be NULL; what is
+ * written may not lie over the keys. *done is the number of
  * hits for get and delete, of keys worked off for assign. */
 int gm_map_get_many(gm_map *m, const void *keys, const int64_t *offsets, size_t n, void *elems, uint8_t *found, size_t *done);
 int gm_map_assign_many(gm_map *m, const void *keys, const int64_t *offsets, size_t n, const void *elems, uint64_t *old_refs,

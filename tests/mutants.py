@@ -47,7 +47,7 @@ MUTANTS = [
     Mutant("no same-size growth", HMAP_H, "return noverflow >= (uint32_t)1 << (B > 15 ? 15 : B);", "return noverflow > 65000 + B;"),
     Mutant("one evacuation per write", HMAP, "            status = m->path->evacuate(m, next);", "            status = GM_OK;"),
     Mutant("delete does no growth work", PATH, "if (gm_unlikely(GROWING) && P(grow_work)(m, bucket) != GM_OK)\n        return GM_E_NOMEM;\n    unsigned cell;", "unsigned cell;"),
-    Mutant("delete on an empty map does growth work", PATH, "PATH_FN inline int P(delete_key)(gm_map *m, K(t) k, void *old_elem)\n{\n    if (gm_load_rlx(HDR(count)) == 0)", "PATH_FN inline int P(delete_key)(gm_map *m, K(t) k, void *old_elem)\n{\n    if (!gm_load_rlx(HDR(buckets)))"),
+    Mutant("delete on an empty map does growth work", PATH, "PATH_HOT int P(delete_key)(gm_map *m, K(t) k, void *old_elem)\n{\n    if (gm_load_rlx(HDR(count)) == 0)", "PATH_HOT int P(delete_key)(gm_map *m, K(t) k, void *old_elem)\n{\n    if (!gm_load_rlx(HDR(buckets)))"),
     Mutant("reads ignore the old buckets", PATH, "if (!evacuated(oldb))\n            b = oldb;", "(void)oldb;"),
     Mutant("reads use evacuated buckets too", PATH, "if (!evacuated(oldb))\n            b = oldb;", "b = oldb;"),
     Mutant("growth also tested on overwriting", PATH, "if (at.hit) {", "if (at.hit && (GROWING || !overLoadFactor(gm_load_rlx(HDR(count)) + 1, B))) {"),
@@ -86,7 +86,7 @@ MUTANTS = [
     Mutant("iteration: no lookup of evacuated keys", ITER, "if (cleared || ((top", "if (cleared && ((top"),
     Mutant("iteration: clear unnoticed", ITER, "bool cleared = it->clearSeq != gm_load_rlx(&m->h.clearSeq);", "bool cleared = false;"),
     Mutant("iteration: offset ignored", ITER, "(at.i++ + it->offset)", "(at.i++)"),
-    Mutant("iteration: the old key after a lookup", ITER, "yield_key(m, keySlot(m, b, cell), key);", "yield_key(m, slot, key);"),
+    Mutant("iteration: the old key after a lookup", ITER, "    yield(m, b, cell, key, elem);\n    return true;", "    yield_other_key(m, slot, key);\n    gm_elem_load(m, elemSlot(m, b, cell), elem);\n    return true;"),
     Mutant("iteration: position saved at the end", ITER, "            if (at.bucket == it->startBucket && it->wrapped)\n                return GM_END;", "            if (at.bucket == it->startBucket && it->wrapped) {\n                it->i = 0;\n                return GM_END;\n            }"),
     Mutant("NaN: iterator ignored", PATH, "(gm_load_rlx(HDR(flags)) & iterator) && !K(reflexive)", "(gm_load_rlx(HDR(flags)) & 128) && !K(reflexive)"),
     Mutant("NaN: tophash bit always decides", PATH, "(gm_load_rlx(HDR(flags)) & iterator) && !K(reflexive)", "!K(reflexive)"),
@@ -118,8 +118,8 @@ MUTANTS = [
     Mutant("delete: always emptyRest", PATH, "setTophash(b, cell, emptyOne);", "setTophash(b, cell, emptyRest);"),
     Mutant("delete: the short string path clears the length too", KEYS, "    gm_slot_set_ptr(slot, NULL);\n    gm_retire(m, p);\n}\n\n/* ------------------------------------------------------------------ all the rest */", "    gm_slot_set_ptr(slot, NULL);\n    gm_store_rlx(gm_string_len(slot), 0);\n    gm_retire(m, p);\n}\n\n/* ------------------------------------------------------------------ all the rest */"),
     Mutant("insert: search ends at emptyOne", PATH, "        if (matchTop(tops, emptyRest))\n            break;", "        if (empty)\n            break;"),
-    Mutant("last delete also drops the growth", PATH, "        gm_reset_hash0(m);", "        gm_reset_hash0(m), gm_store_rlx(HDR(oldbuckets), NULL);"),
-    Mutant("evacuation: copies keep their cell index", PATH, "    gm_shared_copy(KEY_SLOT(to->b, to->i), KEY_SLOT", "    to->i = to->i < i ? i : to->i;\n    gm_shared_copy(KEY_SLOT(to->b, to->i), KEY_SLOT"),
+    Mutant("last delete also drops the growth", PATH, "        gm_reset_hash0(m);", "        gm_reset_hash0(m), gm_store_rlx(&m->h.oldbuckets, NULL);"),
+    Mutant("evacuation: copies keep their cell index", PATH, "    K(move)(m, KEY_SLOT(to->b, to->i),", "    to->i = to->i < i ? i : to->i;\n    K(move)(m, KEY_SLOT(to->b, to->i),"),
     Mutant("iterator flags set on an empty map too", ITER, "    it->live = gm_load_rlx(&m->h.count) != 0;", "    it->live = gm_load_rlx(&m->h.count) != 0;\n        gm_or_rlx(&m->h.flags, iterator | oldIterator);"),
     Mutant("iterator flags cleared at the end", ITER, "            if (at.bucket == it->startBucket && it->wrapped)\n                return GM_END;", "            if (at.bucket == it->startBucket && it->wrapped) {\n                gm_store_rlx(&m->h.flags, (uint8_t)(gm_load_rlx(&m->h.flags) & ~(iterator | oldIterator)));\n                return GM_END;\n            }"),
     Mutant("iteration: offset on regular buckets only", ITER, "(at.i++ + it->offset)", "(at.i++ + (at.b >= it->buckets && at.b < bucketAt(m, it->buckets, bucketMask(it->B) + 1) ? it->offset : 0))"),
@@ -128,7 +128,7 @@ MUTANTS = [
     Mutant("clear: new buckets instead of wiped ones", HMAP, "    uint64_t size = m->extra.nbuckets * m->t.bucketsize;\n    for", "    uint64_t size = m->extra.nbuckets * m->t.bucketsize;\n    gm_retire(m, buckets);\n    buckets = gm_mem_new(m, size);\n    gm_store_rel(&m->h.buckets, buckets);\n    for"),
     Mutant("clear: heap overflow buckets wiped too", HMAP, "            if (b != first && preallocIndex(m, array, regular, total, b) < 0)\n                gm_retire(m, b);", "            if (b != first && preallocIndex(m, array, regular, total, b) < 0) {\n                for (size_t at = 0; at < m->t.bucketsize; at += 8)\n                    gm_shared_zero((unsigned char *)b + at, 8);\n                gm_retire(m, b);\n            }"),
     Mutant("AES: short input zero-extended in front", AES, "    return AES(aes_word)(lo, hi);", "    return n < 8 ? AES(aes_word)(hi, lo) : AES(aes_word)(lo, hi);"),
-    Mutant("boxed elem: evacuation copies the content", PATH, "    gm_shared_copy(ELEM_SLOT(to->b, to->i), ELEM_SLOT(from, i), m->t.elemslot);\n", "    gm_shared_copy(ELEM_SLOT(to->b, to->i), ELEM_SLOT(from, i), m->t.elemslot);\n    if (m->t.elem_indirect) {\n        void *box = gm_mem_new(m, m->t.elem_size);\n        memcpy(box, gm_slot_ptr(ELEM_SLOT(from, i)), m->t.elem_size);\n        gm_slot_set_ptr(ELEM_SLOT(to->b, to->i), box);\n    }\n"),
+    Mutant("boxed elem: evacuation copies the content", PATH, "    gm_elem_move(m, ELEM_SLOT(to->b, to->i), ELEM_SLOT(from, i));\n", "    gm_elem_move(m, ELEM_SLOT(to->b, to->i), ELEM_SLOT(from, i));\n    if (m->t.elem_indirect) {\n        void *box = gm_mem_new(m, m->t.elem_size);\n        memcpy(box, gm_slot_ptr(elemSlot(m, from, i)), m->t.elem_size);\n        gm_slot_set_ptr(elemSlot(m, to->b, to->i), box);\n    }\n"),
 ]  # fmt: skip
 
 RUN = """

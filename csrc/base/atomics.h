@@ -75,6 +75,10 @@ void gm_pause_point(void);
     (gm_pause_point(), atomic_compare_exchange_strong_explicit(p, expected, v, memory_order_acquire, memory_order_relaxed))
 #endif
 
+/* For the few functions that every get goes through: the compiler's own measure of size would make calls of them. */
+#define GM_INLINE inline __attribute__((always_inline))
+#define GM_APART __attribute__((noinline))
+
 #define gm_likely(x) __builtin_expect(!!(x), 1)
 #define gm_unlikely(x) __builtin_expect(!!(x), 0)
 
@@ -134,6 +138,11 @@ static inline void gm_shared_copy(void *to, const void *from, size_t n)
     unsigned char part[128]; /* no slot is larger (maxKeyBytes in map/hmap.h) */
     gm_shared_load(part, from, n);
     gm_shared_store(to, part, n);
+}
+
+static GM_INLINE void gm_word_move(void *to, const void *from)
+{
+    gm_store_rlx((_Atomic uint64_t *)to, gm_load_rlx((const _Atomic uint64_t *)from));
 }
 
 static inline void gm_shared_zero(void *to, size_t n)

@@ -53,6 +53,7 @@ enum {
 #define PATH_SUFFIX
 #define PATH_KEYS key8
 #define PATH_FN static
+#define PATH_HOT PATH_FN GM_INLINE
 #define PATH_HASH K(hash_any)
 #include "map/path.inc.h"
 

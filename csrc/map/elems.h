@@ -16,14 +16,8 @@ static inline bool gm_elem_plain(const gm_map *m)
     return !m->t.elem_indirect && (m->t.elem_kind == GM_MEM || m->t.elem_kind == GM_FLOAT64 || m->t.elem_kind == GM_REF);
 }
 
-/* The content of a slot, as gomap.h gives elems to callers. */
-static inline void gm_elem_load(const gm_map *m, const void *slot, void *to)
+static GM_APART void gm_elem_load_other(const gm_map *m, const void *slot, void *to)
 {
-    if (gm_likely(m->t.elemslot == 8 && gm_elem_plain(m))) {
-        uint64_t w = gm_load_rlx((const _Atomic uint64_t *)slot);
-        memcpy(to, &w, 8);
-        return;
-    }
     switch (m->t.elem_kind) {
     case GM_STRING:
         *(gm_view *)to = gm_string_view(slot);
@@ -41,6 +35,28 @@ static inline void gm_elem_load(const gm_map *m, const void *slot, void *to)
     }
 }
 
+static GM_INLINE void gm_elem_load_word(const void *slot, void *to)
+{
+    uint64_t w = gm_load_rlx((const _Atomic uint64_t *)slot);
+    memcpy(to, &w, 8);
+}
+
+/* The content of a slot, as gomap.h gives elems to callers. */
+static GM_INLINE void gm_elem_load(const gm_map *m, const void *slot, void *to)
+{
+    if (gm_unlikely(!m->t.elem_word)) {
+        gm_elem_load_other(m, slot, to);
+        return;
+    }
+    gm_elem_load_word(slot, to);
+}
+
+/* A cell's slot where cells lie as in Go: without a multiplication where elems are words. */
+static GM_INLINE unsigned char *gm_elem_slot(const gm_map *m, bmap *b, unsigned cell)
+{
+    return gm_likely(m->t.elem_word) ? (unsigned char *)b + m->t.elem_off + (size_t)8 * cell : goElemSlot(m, b, cell);
+}
+
 /* Memory that a new elem needs, if any. elem NULL with GM_PTR is nil. */
 static inline int gm_elem_make(gm_map *m, const void *elem, size_t n, void **block)
 {
@@ -54,7 +70,7 @@ static inline int gm_elem_make(gm_map *m, const void *elem, size_t n, void **blo
 
 static inline void gm_elem_fill(const gm_map *m, void *slot, const void *elem, size_t n, void *block)
 {
-    if (gm_likely(m->t.elemslot == 8 && gm_elem_plain(m)))
+    if (gm_likely(m->t.elem_word))
         gm_store_rlx((_Atomic uint64_t *)slot, key8_from(m, elem, 8));
     else if (m->t.elem_kind == GM_STRING)
         gm_string_fill(slot, n, block);
@@ -69,8 +85,7 @@ static inline uint64_t gm_elem_ref(const gm_map *m, const void *slot)
     return m->t.elem_kind == GM_REF ? gm_load_rlx((const _Atomic uint64_t *)slot) : 0;
 }
 
-/* Puts another elem into a slot that has one; nothing changes if memory is refused. */
-static inline int gm_elem_overwrite(gm_map *m, void *slot, const void *elem, size_t n, uint64_t *old_ref)
+static GM_APART int gm_elem_overwrite_other(gm_map *m, void *slot, const void *elem, size_t n, uint64_t *old_ref)
 {
     if (old_ref)
         *old_ref = gm_elem_ref(m, slot);
@@ -88,6 +103,26 @@ static inline int gm_elem_overwrite(gm_map *m, void *slot, const void *elem, siz
     gm_elem_fill(m, slot, elem, n, block);
     gm_retire(m, old);
     return GM_OK;
+}
+
+/* Puts another elem into a slot that has one; nothing changes if memory is refused. */
+static GM_INLINE int gm_elem_overwrite(gm_map *m, void *slot, const void *elem, size_t n, uint64_t *old_ref)
+{
+    if (gm_unlikely(!m->t.elem_word))
+        return gm_elem_overwrite_other(m, slot, elem, n, old_ref);
+    if (gm_unlikely(old_ref != NULL))
+        *old_ref = gm_elem_ref(m, slot);
+    gm_store_rlx((_Atomic uint64_t *)slot, key8_from(m, elem, 8));
+    return GM_OK;
+}
+
+/* To another bucket, as it lies there. */
+static GM_INLINE void gm_elem_move(const gm_map *m, void *to, const void *from)
+{
+    if (gm_likely(m->t.elem_word))
+        gm_word_move(to, from);
+    else
+        gm_shared_copy(to, from, m->t.elemslot);
 }
 
 /* On deleting: hands the content out if `to` is given, then zeroes the slot. */

@@ -209,7 +209,7 @@ uint64_t gm_hashbytes_any(const gm_hashkeys *hk, const void *p, size_t n, uint64
 int gm_cpu_has_aes(void)
 {
 #if GM_HAVE_NI
-    return __builtin_cpu_supports("aes") && __builtin_cpu_supports("sse4.1");
+    return __builtin_cpu_supports("aes") && __builtin_cpu_supports("sse4.1") && __builtin_cpu_supports("bmi2");
 #else
     return 0;
 #endif

@@ -29,7 +29,7 @@ static inline uint64_t gm_hash_float_zero(uint64_t seed)
 
 #if defined(__x86_64__) && !defined(GM_EXPLORE) /* whose maps hash alike on every machine */
 #define GM_HAVE_NI 1
-#define GM_TARGET_AES __attribute__((target("aes,sse4.1")))
+#define GM_TARGET_AES __attribute__((target("aes,sse4.1,bmi,bmi2")))
 
 #include <immintrin.h>
 

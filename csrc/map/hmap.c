@@ -382,6 +382,7 @@ static bool set_type(maptype *t, const gm_config *c)
     t->elemslot = t->elem_kind == GM_STRING ? 16 : t->elem_indirect ? 8 : t->elem_size;
     t->bucket_pointers = t->key_kind == GM_STRING || t->key_indirect || t->elem_kind == GM_STRING || t->elem_kind == GM_PTR ||
                          t->elem_kind == GM_REF || t->elem_indirect;
+    t->elem_word = t->elemslot == 8 && !t->elem_indirect && t->elem_kind != GM_PTR;
     if (t->elem_indirect)
         t->path = pathSlow;
     else if (t->key_kind == GM_MEM && (t->key_size == 4 || t->key_size == 8))

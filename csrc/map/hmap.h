@@ -124,6 +124,7 @@ typedef struct maptype {
     uint32_t key_size, elem_size; /* bytes of the content; 0 for strings */
     uint8_t key_kind, elem_kind, path;
     bool key_indirect, elem_indirect, bucket_pointers;
+    bool elem_word; /* an elem is eight plain bytes */
 } maptype;
 
 /* Where the words of a header lie that is not in its map (lab/headers.c). */

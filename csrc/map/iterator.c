@@ -111,7 +111,7 @@ static bool belongs_elsewhere(gm_map *m, const hiter *it, const cursor *at, cons
     return at->check >> (it->B - 1) != (uint64_t)(top & 1);
 }
 
-static void yield_key(const gm_map *m, const void *slot, void *key)
+static GM_APART void yield_other_key(const gm_map *m, const void *slot, void *key)
 {
     keyany_t k = keyany_of_slot(m, slot);
     if (m->t.key_kind == GM_STRING)
@@ -120,18 +120,25 @@ static void yield_key(const gm_map *m, const void *slot, void *key)
         gm_shared_load(key, k.p, k.n);
 }
 
+static GM_INLINE void yield(const gm_map *m, bmap *b, unsigned cell, void *key, void *elem)
+{
+    const void *slot = keySlot(m, b, cell);
+    if (gm_likely(m->t.path == pathFast64))
+        gm_elem_load_word(slot, key);
+    else
+        yield_other_key(m, slot, key);
+    gm_elem_load(m, elemSlot(m, b, cell), elem);
+}
+
 static bool cell_is_reflexive(const gm_map *m, const void *slot)
 {
     return m->t.key_kind != GM_FLOAT64 || keyany_reflexive(m, keyany_of_slot(m, slot));
 }
 
-/* Yields cell `cell` of at->b if it is to be yielded. */
-static bool try_cell(gm_map *m, hiter *it, const cursor *at, unsigned cell, void *key, void *elem)
+/* Yields cell `cell` of at->b if it is to be yielded, when that is not plain to see. */
+static GM_APART bool try_cell(gm_map *m, hiter *it, const cursor *at, unsigned cell, uint8_t top, void *key, void *elem)
 {
     bmap *b = at->b;
-    uint8_t top = tophashAt(b, cell);
-    if (top <= emptyOne || top == evacuatedEmpty)
-        return false;
     const void *slot = keySlot(m, b, cell);
     if (m->t.key_indirect && !gm_slot_ptr(slot))
         return false; /* wiped under us, see I3 */
@@ -144,9 +151,14 @@ static bool try_cell(gm_map *m, hiter *it, const cursor *at, unsigned cell, void
         if (!b)
             return false;
     }
-    yield_key(m, keySlot(m, b, cell), key);
-    gm_elem_load(m, elemSlot(m, b, cell), elem);
+    yield(m, b, cell, key, elem);
     return true;
+}
+
+/* Most cells: full, in an array that is not an old one, of a map that was not cleared under the iterator. */
+static GM_INLINE bool is_plain_cell(const gm_map *m, const hiter *it, const cursor *at, uint8_t top)
+{
+    return top >= minTopHash && at->check == noCheck && !m->t.key_indirect && it->clearSeq == gm_load_rlx(&m->h.clearSeq);
 }
 
 static int mapiternext(gm_map *m, hiter *it, void *key, void *elem)
@@ -162,7 +174,15 @@ static int mapiternext(gm_map *m, hiter *it, void *key, void *elem)
         }
         while (at.i < bucketCnt) {
             unsigned cell = (at.i++ + it->offset) & (bucketCnt - 1);
-            if (try_cell(m, it, &at, cell, key, elem)) {
+            uint8_t top = tophashAt(at.b, cell);
+            if (top <= emptyOne || top == evacuatedEmpty)
+                continue;
+            bool yielded = true;
+            if (gm_likely(is_plain_cell(m, it, &at, top)))
+                yield(m, at.b, cell, key, elem);
+            else
+                yielded = try_cell(m, it, &at, cell, top, key, elem);
+            if (yielded) {
                 it->bptr = at.b;
                 it->bucket = at.bucket;
                 it->checkBucket = at.check;

@@ -5,9 +5,11 @@
  *
  *   F_t                         a key as the path carries it
  *   F_from(m, p, len)           the key whose content lies at p          F_at(m, batch, i)    the i-th of a batch
+ *   F_slot(m, b, i)             the slot of cell i, without a multiplication where its size is known
  *   F_of_slot(m, slot)          the key that lies in a slot              F_eq(m, slot, k)     Go's ==
  *   F_hash_any, F_hash_ni       its hash under a seed                    F_reflexive(m, k)    k == k
  *   F_make(m, k, &block)        memory that a new cell needs, if any     F_fill(m, slot, k, block)
+ *   F_move(m, to, from)         a slot to another bucket
  *   F_rewrite(m, slot, k)       on overwriting: floats store the new key, since +0 == -0
  *   F_wipe(m, slot)             on deleting, as Go leaves the slot behind
  */
@@ -36,10 +38,19 @@ enum { key4_stops = 0, key8_stops = 0, keystr_stops = 0, keyany_stops = 1 };
     {                                                                                                                          \
         return F##_from(m, (const unsigned char *)keys.data + i * sizeof(T), sizeof(T));                                       \
     }                                                                                                                          \
+    static GM_INLINE unsigned char *F##_slot(const gm_map *m, bmap *b, unsigned i)                                             \
+    {                                                                                                                          \
+        (void)m;                                                                                                               \
+        return (unsigned char *)b + bucketCnt + sizeof(T) * i;                                                                 \
+    }                                                                                                                          \
     static inline T F##_of_slot(const gm_map *m, const void *slot)                                                             \
     {                                                                                                                          \
         (void)m;                                                                                                               \
         return gm_load_rlx((const _Atomic T *)slot);                                                                           \
+    }                                                                                                                          \
+    static GM_INLINE void F##_move(const gm_map *m, void *to, const void *from)                                                \
+    {                                                                                                                          \
+        gm_store_rlx((_Atomic T *)to, F##_of_slot(m, from));                                                                   \
     }                                                                                                                          \
     static inline bool F##_eq(const gm_map *m, const void *slot, T k)                                                          \
     {                                                                                                                          \
@@ -137,6 +148,19 @@ static inline keystr_t keystr_of_slot(const gm_map *m, const void *slot)
     return gm_string_view(slot);
 }
 
+static GM_INLINE unsigned char *keystr_slot(const gm_map *m, bmap *b, unsigned i)
+{
+    (void)m;
+    return (unsigned char *)b + bucketCnt + (size_t)16 * i;
+}
+
+static GM_INLINE void keystr_move(const gm_map *m, void *to, const void *from)
+{
+    (void)m;
+    gm_word_move(to, from);
+    gm_word_move((unsigned char *)to + 8, (const unsigned char *)from + 8);
+}
+
 /* The length in the slot decides most comparisons without touching the bytes. */
 static inline bool keystr_eq(const gm_map *m, void *slot, keystr_t k)
 {
@@ -222,6 +246,16 @@ static inline keyany_t keyany_of_slot(const gm_map *m, const void *slot)
         return (keyany_t){v.p, v.n, true};
     }
     return (keyany_t){m->t.key_indirect ? gm_slot_ptr(slot) : slot, m->t.key_size, true};
+}
+
+static GM_INLINE unsigned char *keyany_slot(const gm_map *m, bmap *b, unsigned i)
+{
+    return goKeySlot(m, b, i);
+}
+
+static GM_INLINE void keyany_move(const gm_map *m, void *to, const void *from)
+{
+    gm_shared_copy(to, from, m->t.keyslot);
 }
 
 static inline double keyany_float(const void *p)

@@ -7,6 +7,7 @@
  *   PATH_NAME, PATH_SUFFIX   what a function is called: P(get) is PATH_NAME PATH_SUFFIX _get
  *   PATH_KEYS    the family of keys: K(eq) is its function (keys.h)
  *   PATH_FN      `static` with the target attribute        PATH_HASH    the family's hash function
+ *   PATH_HOT     PATH_FN for what every get goes through
  *   PATH_PROBED  1: charges its time to causes (base/probe.h); 0: knows nothing of it
  *   PATH_SCALAR  1: reads look at one cell after the other, as Go's do; 0: at the eight tophash bytes at once
  *   PATH_KNOBS   1: does what the map's knobs say (knobs.c); 0: what Go's settings say, which are constants then
@@ -31,6 +32,11 @@
  *   G4  hashWriting is set through every store to buckets and cleared at every way out; who enters and finds it, or leaves
  *       and misses it, says so. NaN is hashed (drawn) exactly once at each use.
  *   G5  The search stops at emptyRest: behind it there is nothing (H4 in check.c).
+ *
+ * What a get or an overwrite goes through is inlined by force (but for PATH_SCALAR, where gets are to take Go's time), what it
+ * seldom needs is kept out of line (GM_APART). Left to itself the compiler made three calls of a get: 117 instructions with the
+ * guard of api.c instead of 89, and twice the time in a map that fits the caches (`python -m bench.guard` counts them). Many
+ * keys in one call: batch.inc.h.
  */
 
 #ifndef P
@@ -52,9 +58,12 @@
 #if PATH_KNOBS
 #define KEY_SLOT(b, i) keySlot(m, b, i)
 #define ELEM_SLOT(b, i) elemSlot(m, b, i)
-#else
+#elif PATH_SCALAR
 #define KEY_SLOT(b, i) goKeySlot(m, b, i)
 #define ELEM_SLOT(b, i) goElemSlot(m, b, i)
+#else
+#define KEY_SLOT(b, i) K(slot)(m, b, i)
+#define ELEM_SLOT(b, i) gm_elem_slot(m, b, i)
 #endif
 #define GROWING (gm_load_rlx(HDR(oldbuckets)) != NULL)
 
@@ -68,7 +77,7 @@ PATH_FN inline uint64_t P(hash)(gm_map *m, K(t) k, uint32_t seed)
 #endif
 
 /* The time spent beyond a chain's first bucket is the overflow walk: entered at the second, left once at the end. */
-PATH_FN inline bmap *P(next_bucket)(const gm_map *m, bmap *b, gm_span *walk)
+PATH_HOT bmap *P(next_bucket)(const gm_map *m, bmap *b, gm_span *walk)
 {
     b = overflow(m, b);
     if (PATH_PROBED && b && !walk->probe)
@@ -79,7 +88,7 @@ PATH_FN inline bmap *P(next_bucket)(const gm_map *m, bmap *b, gm_span *walk)
 #if PATH_SCALAR
 /* Cell by cell, in the order and with the ends of Go's own read path of the family (keys.h). What it finds is the same; what
  * it costs is about what it costs in Go (`gomap verify gate`). */
-PATH_FN inline bmap *P(search_chain)(const gm_map *m, bmap *b, K(t) k, uint8_t top, unsigned *cell, gm_span *walk)
+PATH_HOT bmap *P(search_chain)(const gm_map *m, bmap *b, K(t) k, uint8_t top, unsigned *cell, gm_span *walk)
 {
     for (; b; b = P(next_bucket)(m, b, walk)) {
         for (unsigned i = 0; i < bucketCnt; i++) {
@@ -94,7 +103,7 @@ PATH_FN inline bmap *P(search_chain)(const gm_map *m, bmap *b, K(t) k, uint8_t t
     return NULL;
 }
 #else
-PATH_FN inline bmap *P(search_chain)(const gm_map *m, bmap *b, K(t) k, uint8_t top, unsigned *cell, gm_span *walk)
+PATH_HOT bmap *P(search_chain)(const gm_map *m, bmap *b, K(t) k, uint8_t top, unsigned *cell, gm_span *walk)
 {
     for (; b; b = P(next_bucket)(m, b, walk)) {
         uint64_t tops = tophash8(b);
@@ -117,7 +126,7 @@ PATH_FN inline bmap *P(search_chain)(const gm_map *m, bmap *b, K(t) k, uint8_t t
 #endif
 
 /* The cell of the chain starting at b that holds k: its bucket, or NULL. */
-PATH_FN inline bmap *P(search)(const gm_map *m, bmap *b, K(t) k, uint8_t top, unsigned *cell)
+PATH_HOT bmap *P(search)(const gm_map *m, bmap *b, K(t) k, uint8_t top, unsigned *cell)
 {
     gm_span walk = {NULL, GM_CAUSE_REST};
     b = P(search_chain)(m, b, k, top, cell, &walk);
@@ -126,7 +135,7 @@ PATH_FN inline bmap *P(search)(const gm_map *m, bmap *b, K(t) k, uint8_t top, un
 }
 
 /* The array, as a reader gets hold of it. Each pairs with hashGrow's and gm_first_bucket's release. */
-PATH_FN inline bmap *P(load_buckets)(gm_map *m)
+PATH_HOT bmap *P(load_buckets)(gm_map *m)
 {
     if (KNOB(buckets_load) == GM_LOAD_SEQ_CST)
         return gm_load_seq_cst(HDR(buckets));
@@ -137,7 +146,7 @@ PATH_FN inline bmap *P(load_buckets)(gm_map *m)
 }
 
 /* mapaccess: where k is, or NULL. The order of the loads is O2's. */
-PATH_FN inline bmap *P(find)(gm_map *m, K(t) k, unsigned *cell)
+PATH_HOT bmap *P(find)(gm_map *m, K(t) k, unsigned *cell)
 {
     if (gm_load_rlx(HDR(count)) == 0)
         return NULL;
@@ -167,7 +176,7 @@ PATH_FN inline void P(enter)(gm_map *m)
         gm_add_rlx(&m->counts.entered, 1);
 }
 
-PATH_FN inline int P(get_key)(gm_map *m, K(t) k, void *elem)
+PATH_HOT int P(get_key)(gm_map *m, K(t) k, void *elem)
 {
     unsigned cell;
     if (PATH_KNOBS)
@@ -190,7 +199,7 @@ typedef struct P(place) {
     unsigned hit_cell, free_cell;
 } P(place);
 
-PATH_FN inline P(place) P(search_place_chain)(const gm_map *m, bmap *b, K(t) k, uint8_t top, gm_span *walk)
+PATH_HOT P(place) P(search_place_chain)(const gm_map *m, bmap *b, K(t) k, uint8_t top, gm_span *walk)
 {
     P(place) at = {0};
     for (; b; at.last = b, b = P(next_bucket)(m, b, walk)) {
@@ -213,7 +222,7 @@ PATH_FN inline P(place) P(search_place_chain)(const gm_map *m, bmap *b, K(t) k, 
     return at;
 }
 
-PATH_FN inline P(place) P(search_place)(const gm_map *m, bmap *b, K(t) k, uint8_t top)
+PATH_HOT P(place) P(search_place)(const gm_map *m, bmap *b, K(t) k, uint8_t top)
 {
     gm_span walk = {NULL, GM_CAUSE_REST};
     P(place) at = P(search_place_chain)(m, b, k, top, &walk);
@@ -236,7 +245,7 @@ PATH_FN inline int P(obtain)(gm_map *m, K(t) k, bool bucket, const void *elem, s
 }
 
 /* A new key into its place. G3: everything that can fail comes first. */
-PATH_FN inline int P(insert)(gm_map *m, K(t) k, uint8_t top, P(place) at, const void *elem, size_t elem_len)
+PATH_FN GM_APART int P(insert)(gm_map *m, K(t) k, uint8_t top, P(place) at, const void *elem, size_t elem_len)
 {
     void *key_block, *elem_block;
     gm_span span = gm_span_enter_if(PATH_PROBED && (!at.free || m->t.bucket_pointers), GM_CAUSE_ALLOCATION);
@@ -269,7 +278,7 @@ PATH_FN inline int P(grow_work)(gm_map *m, uint64_t bucket)
 }
 
 /* The part of mapassign between setting and clearing hashWriting. */
-PATH_FN inline int P(put)(gm_map *m, K(t) k, uint64_t hash, const void *elem, size_t elem_len, uint64_t *old_ref)
+PATH_HOT int P(put)(gm_map *m, K(t) k, uint64_t hash, const void *elem, size_t elem_len, uint64_t *old_ref)
 {
     if (gm_unlikely(!gm_load_rlx(HDR(buckets))) && gm_first_bucket(m) != GM_OK)
         return GM_E_NOMEM;
@@ -282,7 +291,7 @@ PATH_FN inline int P(put)(gm_map *m, K(t) k, uint64_t hash, const void *elem, si
         bmap *first = bucketAt(m, gm_load_rlx(HDR(buckets)), bucket);
         P(place) at = P(search_place)(m, first, k, tophash(hash));
         if (at.hit) {
-            K(rewrite)(m, KEY_SLOT(at.hit, at.hit_cell), k);
+            K(rewrite)(m, keySlot(m, at.hit, at.hit_cell), k);
             return gm_elem_overwrite(m, ELEM_SLOT(at.hit, at.hit_cell), elem, elem_len, old_ref);
         }
         if (GROWING || !GROWTH_DUE(B, grown))
@@ -294,7 +303,7 @@ PATH_FN inline int P(put)(gm_map *m, K(t) k, uint64_t hash, const void *elem, si
 }
 
 /* Clears hashWriting; a write that finds it cleared already was not alone (G4). Every write gives some memory back. */
-PATH_FN inline int P(end_write)(gm_map *m, int status)
+PATH_HOT int P(end_write)(gm_map *m, int status)
 {
     if (gm_unlikely(gm_pending(m))) {
         gm_span span = gm_span_enter_if(PATH_PROBED, GM_CAUSE_RECLAMATION);
@@ -308,14 +317,19 @@ PATH_FN inline int P(end_write)(gm_map *m, int status)
     return status;
 }
 
-PATH_FN inline int P(assign_key)(gm_map *m, K(t) k, const void *elem, size_t elem_len, uint64_t *old_ref)
+/* hash: k's, under the hash0 of now. */
+PATH_HOT int P(assign_hashed)(gm_map *m, K(t) k, uint64_t hash, const void *elem, size_t elem_len, uint64_t *old_ref)
 {
     uint8_t flags = gm_load_rlx(HDR(flags));
     if (gm_unlikely(flags & hashWriting))
         return GM_E_WRITES;
-    uint64_t hash = PATH_HASH(m, k, gm_load_rlx(HDR(hash0)));
     gm_store_rlx(HDR(flags), (uint8_t)(flags ^ hashWriting));
     return P(end_write)(m, P(put)(m, k, hash, elem, elem_len, old_ref));
+}
+
+PATH_HOT int P(assign_key)(gm_map *m, K(t) k, const void *elem, size_t elem_len, uint64_t *old_ref)
+{
+    return P(assign_hashed)(m, k, PATH_HASH(m, k, gm_load_rlx(HDR(hash0))), elem, elem_len, old_ref);
 }
 
 /* ------------------------------------------------------------------ delete */
@@ -330,7 +344,7 @@ PATH_FN int P(grow_before_delete)(gm_map *m, K(t) k)
 }
 
 /* The part of mapdelete between setting and clearing hashWriting. */
-PATH_FN inline int P(remove)(gm_map *m, K(t) k, uint64_t hash, void *old_elem)
+PATH_HOT int P(remove)(gm_map *m, K(t) k, uint64_t hash, void *old_elem)
 {
     if (KNOB(delete_grows) == GM_DELETE_STARTS && P(grow_before_delete)(m, k) != GM_OK)
         return GM_E_NOMEM;
@@ -355,16 +369,21 @@ PATH_FN inline int P(remove)(gm_map *m, K(t) k, uint64_t hash, void *old_elem)
     return GM_OK;
 }
 
-PATH_FN inline int P(delete_key)(gm_map *m, K(t) k, void *old_elem)
+/* hash: k's, under the hash0 of now. The map is not empty. */
+PATH_HOT int P(delete_hashed)(gm_map *m, K(t) k, uint64_t hash, void *old_elem)
 {
-    if (gm_load_rlx(HDR(count)) == 0)
-        return GM_MISS;
     uint8_t flags = gm_load_rlx(HDR(flags));
     if (gm_unlikely(flags & hashWriting))
         return GM_E_WRITES;
-    uint64_t hash = PATH_HASH(m, k, gm_load_rlx(HDR(hash0)));
     gm_store_rlx(HDR(flags), (uint8_t)(flags ^ hashWriting));
     return P(end_write)(m, P(remove)(m, k, hash, old_elem));
+}
+
+PATH_HOT int P(delete_key)(gm_map *m, K(t) k, void *old_elem)
+{
+    if (gm_load_rlx(HDR(count)) == 0)
+        return GM_MISS;
+    return P(delete_hashed)(m, k, PATH_HASH(m, k, gm_load_rlx(HDR(hash0))), old_elem);
 }
 
 /* ------------------------------------------------------------------ evacuate */
@@ -380,8 +399,8 @@ PATH_FN inline void P(move_cell)(gm_map *m, bmap *from, unsigned i, uint8_t top,
         to->b = gm_newoverflow(m, to->b);
         to->i = 0;
     }
-    gm_shared_copy(KEY_SLOT(to->b, to->i), KEY_SLOT(from, i), m->t.keyslot);
-    gm_shared_copy(ELEM_SLOT(to->b, to->i), ELEM_SLOT(from, i), m->t.elemslot);
+    K(move)(m, KEY_SLOT(to->b, to->i), KEY_SLOT(from, i));
+    gm_elem_move(m, ELEM_SLOT(to->b, to->i), ELEM_SLOT(from, i));
     setTophash(to->b, to->i, top);
     to->i++;
 }
@@ -474,6 +493,8 @@ PATH_FN int P(del)(gm_map *m, const void *key, size_t len, void *old_elem)
     return P(delete_key)(m, K(from)(m, key, len), old_elem);
 }
 
+#if PATH_KNOBS || PATH_SCALAR
+/* Measured as Go does it: one after the other. */
 PATH_FN int P(get_many)(gm_map *m, gm_key_batch keys, size_t n, void *elems, uint8_t *found, size_t *done)
 {
     unsigned char *to = elems;
@@ -511,6 +532,9 @@ PATH_FN int P(delete_many)(gm_map *m, gm_key_batch keys, size_t n, uint64_t *old
     *done = hits;
     return status < 0 ? status : GM_OK;
 }
+#else
+#include "map/batch.inc.h"
+#endif
 
 PATH_FN bmap *P(find_slot)(gm_map *m, const void *slot, unsigned *cell)
 {

@@ -5,6 +5,11 @@
 
 /* The forms for any hasher. */
 #define PATH_FN static
+#if PATH_SCALAR
+#define PATH_HOT PATH_FN inline
+#else
+#define PATH_HOT PATH_FN GM_INLINE
+#endif
 #if PATH_KNOBS
 #define PATH_HASH P(hash)
 #else
@@ -37,12 +42,14 @@
 #undef PATH_KEYS
 
 #undef PATH_FN
+#undef PATH_HOT
 #undef PATH_HASH
 #undef PATH_SUFFIX
 
 #if GM_HAVE_NI && !PATH_SCALAR && !PATH_KNOBS
 /* The forms compiled for AES-NI. */
 #define PATH_FN GM_TARGET_AES static
+#define PATH_HOT PATH_FN GM_INLINE
 #define PATH_HASH K(hash_ni)
 #define PATH_SUFFIX PATH_NI_SUFFIX
 
@@ -65,6 +72,7 @@
 #undef PATH_KEYS
 
 #undef PATH_FN
+#undef PATH_HOT
 #undef PATH_HASH
 #undef PATH_SUFFIX
 #endif

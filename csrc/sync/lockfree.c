@@ -175,8 +175,6 @@ typedef struct job {
     int status, added; /* added: 1, 0 or -1 entries */
 } job;
 
-#define GM_INLINE static inline __attribute__((always_inline))
-
 /* ------------------------------------------------------------------ words */
 
 static table *_Atomic *table_word(const lockfree *m)
@@ -351,7 +349,7 @@ static wanted want(lockfree *m, const void *key, size_t len)
     return k;
 }
 
-GM_INLINE bool key_is(const lockfree *m, const wanted *k, bool words, uint64_t word)
+static GM_INLINE bool key_is(const lockfree *m, const wanted *k, bool words, uint64_t word)
 {
     if (words || m->key_inline)
         return word == k->word;
@@ -422,7 +420,7 @@ static bool evacuated(bucket *b)
 /* ------------------------------------------------------------------ chains */
 
 /* With or without the lock. */
-GM_INLINE bool search_as(const lockfree *m, bucket *b, const wanted *k, bool words, cell *at)
+static GM_INLINE bool search_as(const lockfree *m, bucket *b, const wanted *k, bool words, cell *at)
 {
     uint64_t top = top_of(k->hash);
     do {
@@ -782,7 +780,7 @@ static inline void prefetch_to_write(const bucket *b)
 }
 
 /* *word: the elem's. */
-GM_INLINE enum found look(lockfree *m, const wanted *k, bool words, uint64_t *word)
+static GM_INLINE enum found look(lockfree *m, const wanted *k, bool words, uint64_t *word)
 {
     table *t = table_now(m);
     bucket *b = bucket_of(t, k->hash);
@@ -811,7 +809,7 @@ static __attribute__((noinline)) bool look_again(lockfree *m, wanted k, uint64_t
     return found == FOUND;
 }
 
-GM_INLINE bool find(lockfree *m, const wanted *k, bool words, uint64_t *word)
+static GM_INLINE bool find(lockfree *m, const wanted *k, bool words, uint64_t *word)
 {
     enum found found = look(m, k, words, word);
     if (gm_likely(found != AGAIN))
@@ -1001,7 +999,7 @@ typedef struct word_paths {
     wanted (*want)(const lockfree *m, const void *key);
 } word_paths;
 
-GM_INLINE int get_word(lockfree *m, const wanted *k, void *elem)
+static GM_INLINE int get_word(lockfree *m, const wanted *k, void *elem)
 {
     uint64_t word = 0;
     gm_epoch_slot *in = gm_epoch_enter(m->epochs);
@@ -1058,7 +1056,7 @@ static int lockfree_get_words(void *self, const void *keys, size_t n, void *elem
 enum quick { OVERWRITTEN, INSERTED, NOT_DONE };
 
 /* With b locked. Leaves to the other way what lacks room. */
-GM_INLINE enum quick assign_locked(lockfree *m, bucket *b, uint64_t *ctl, const wanted *k, uint64_t elem, void *old)
+static GM_INLINE enum quick assign_locked(lockfree *m, bucket *b, uint64_t *ctl, const wanted *k, uint64_t elem, void *old)
 {
     cell at;
     if (search_as(m, b, k, true, &at)) {
@@ -1074,7 +1072,7 @@ GM_INLINE enum quick assign_locked(lockfree *m, bucket *b, uint64_t *ctl, const 
 }
 
 /* Inside. */
-GM_INLINE enum quick assign_quickly(lockfree *m, const wanted *k, uint64_t elem, void *old)
+static GM_INLINE enum quick assign_quickly(lockfree *m, const wanted *k, uint64_t elem, void *old)
 {
     table *t = table_now(m);
     bucket *b = bucket_of(t, k->hash);
@@ -1091,7 +1089,7 @@ GM_INLINE enum quick assign_quickly(lockfree *m, const wanted *k, uint64_t elem,
     return how;
 }
 
-GM_INLINE int assign_word(lockfree *m, const wanted *k, const void *key, const void *elem, void *old)
+static GM_INLINE int assign_word(lockfree *m, const wanted *k, const void *key, const void *elem, void *old)
 {
     uint64_t word;
     gm_epoch_slot *in = gm_epoch_enter(m->epochs);

@@ -179,6 +179,60 @@ def test_batches_do_what_a_loop_does(key: str, elem: str) -> None:
     assert batch == d
 
 
+LARGE = 24_000  # entries of tables that no path takes for near ones (csrc/map/batch.inc.h)
+
+
+def large_keys(key: str, numbers: np.ndarray[Any, Any]) -> Any:
+    """Strings and arrays of keys for the batch calls: half of what is asked for is in the map."""
+    if key == "str":
+        words = [str(int(n)) for n in numbers]
+        return words
+    if key == "bytes9":
+        return [int(n).to_bytes(9, "big") for n in numbers]
+    return numbers.astype({"int32": np.int32, "float64": np.float64}.get(key, np.int64))
+
+
+@pytest.mark.parametrize("key", ["int32", "int64", "float64", "str", "bytes9"])
+@pytest.mark.parametrize("elem", ["none", "int64", "bytes5"])
+@pytest.mark.parametrize("growing", [False, True])
+def test_batches_on_tables_beyond_the_caches(key: str, elem: str, growing: bool) -> None:
+    """The pipe of csrc/map/batch.inc.h: the same state and the same answers as by single calls, also in a growth."""
+    rng = np.random.default_rng(len(key) + 10 * len(elem))
+    numbers = rng.permutation(2 * LARGE)
+    keys = large_keys(key, numbers[:LARGE])
+    elems = {"none": None, "int64": np.arange(LARGE), "bytes5": np.arange(5 * LARGE, dtype=np.uint8).reshape(-1, 5)}[elem]
+    batch, loop = Map(key, elem, seed=3), Map(key, elem, seed=3)
+    if growing:
+        for m in (batch, loop):
+            m.freeze_growth(300)
+    batch.assign_many(keys, elems)
+    for i, k in enumerate(keys):
+        loop[k] = None if elems is None else elems[i].tobytes() if elem == "bytes5" else int(elems[i])
+    assert batch.header.growing or not growing
+    assert batch.digest() == loop.digest()
+    gone = large_keys(key, rng.permutation(numbers)[: LARGE // 4])
+    assert batch.delete_many(gone) == sum(loop.pop(k, loop) is not loop for k in gone)
+    assert batch.digest() == loop.digest()
+    batch.check()
+    asked = large_keys(key, rng.integers(0, 2 * LARGE, LARGE + 7))  # no multiple of a block
+    there = [k in loop for k in asked]
+    assert 0.2 < np.mean(there) < 0.5
+    assert batch.contains_many(asked).tolist() == there
+    if elem == "int64":
+        assert batch.get_many(asked, default=-1).tolist() == [loop.get(k, -1) for k in asked]
+
+
+def test_a_batch_of_deletes_that_empties_a_large_map() -> None:
+    """Go draws a new hash seed then: what comes after in the batch is not there, and is not looked for under the old one."""
+    m = Map(seed=5)
+    m.assign_many(np.arange(LARGE), np.arange(LARGE))
+    assert m.delete_many(np.concatenate([np.arange(LARGE), np.arange(100)])) == LARGE
+    assert len(m) == 0
+    m.assign_many(np.arange(LARGE), np.arange(LARGE))
+    assert m.contains_many(np.arange(LARGE)).all()
+    m.check()
+
+
 def test_get_many_into_out() -> None:
     m = Map()
     m.assign_many([1, 2], [10, 20])
