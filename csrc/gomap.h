@@ -34,7 +34,8 @@ enum gm_status {
     GM_E_ARGUMENT = -5,   /* an argument outside its documented range */
     GM_E_CORRUPT = -6,    /* gm_map_check found a broken invariant */
     GM_E_THREAD = -7,     /* the system gives no more threads */
-    GM_E_PIN = -8         /* a thread may not run on the CPU that it was told to */
+    GM_E_PIN = -8,        /* a thread may not run on the CPU that it was told to */
+    GM_E_DEADLOCK = -9    /* "all goroutines are asleep - deadlock!" */
 };
 
 enum gm_kind {
@@ -467,6 +468,52 @@ typedef struct gm_spawner {
     void (*join)(void *ctx, gm_thread t);
     void *ctx;
 } gm_spawner;
+
+/* sched/sched.c: goroutines on threads, scheduled as Go does. What the settings mean is told there; 0 is Go's. */
+enum gm_globq_kind { GM_GLOBQ_LIST = 0, GM_GLOBQ_RING = 1, GM_GLOBQ_RING_PADDED = 2 };
+enum gm_runnext_inherit { GM_INHERIT_ON = 0, GM_INHERIT_OFF = 1 };
+enum gm_steal_kind { GM_STEAL_HALF = 0, GM_STEAL_ONE = 1, GM_STEAL_OFF = 2 };
+enum gm_preempt_kind { GM_PREEMPT_BOTH = 0, GM_PREEMPT_SYNC = 1, GM_PREEMPT_ASYNC = 2, GM_PREEMPT_NONE = 3 };
+enum gm_preempt_target { GM_TARGET_GLOBAL = 0, GM_TARGET_PARKED = 1 };
+
+typedef struct gm_sched_config {
+    uint32_t procs;            /* Ps, 1 to 256 */
+    uint32_t globq;            /* enum gm_globq_kind, and so on */
+    uint32_t globq_len;        /* of a ring: goroutines that there may be at once, a power of two from 2 to 2^20 */
+    uint32_t runnext_inherit;  /* enum gm_runnext_inherit */
+    uint32_t steal;            /* enum gm_steal_kind */
+    uint32_t preempt;          /* enum gm_preempt_kind */
+    uint32_t preempt_target;   /* enum gm_preempt_target */
+    uint32_t measure;          /* 1: the time from ready to running of every goroutine is recorded */
+    uint64_t slice_ns;         /* Go: 10 ms */
+    uint64_t sysmon_sleep_ns;  /* 0: 20 us doubling to 10 ms; else always this */
+    uint64_t seed;             /* of the order of stealing */
+    const gm_alloc *alloc;     /* NULL: the C library's */
+    const gm_spawner *spawner; /* NULL: POSIX threads */
+} gm_sched_config;
+
+/* What a scheduler did. Of one that is over. */
+typedef struct gm_sched_stats {
+    uint64_t started, finished; /* goroutines */
+    uint64_t runs;              /* times that a goroutine was put on a P */
+    uint64_t inherited;         /* of them, in the time slice of the one before */
+    uint64_t yields, parks, readies;
+    uint64_t preempted_sync, preempted_async;
+    uint64_t global_ticks;       /* looks at the global queue because it was the 61st tick */
+    uint64_t global_gets;        /* goroutines taken from there, and */
+    uint64_t overflows;          /* times that half a local queue was put there */
+    uint64_t steals, stolen;     /* successful ones, and goroutines */
+    uint64_t next_steals;        /* of runnext */
+    uint64_t spins, sleeps;      /* times that an M began to look for work, found none and slept */
+    uint64_t blocks, reacquired; /* blocking calls; those that found their P again */
+    uint64_t signals, refused;   /* sent by sysmon; that came where a goroutine may not be stopped */
+    uint64_t retakes, handoffs;  /* Ps that sysmon took out of blocking calls; handed to another M */
+    uint64_t asked;              /* times that sysmon asked a goroutine to stop */
+    uint64_t sysmon_rounds;
+    uint64_t lock_contended, lock_slept; /* of the scheduler's lock */
+    uint64_t ring_retries;               /* swaps of the global ring's ends that failed */
+    uint64_t threads;                    /* Ms that there were */
+} gm_sched_stats;
 
 /* lab/engine.c: a workload run by native threads. The design is told there. */
 typedef struct gm_trace {

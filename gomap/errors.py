@@ -90,7 +90,8 @@ class TraceError(GomapError, ValueError):
 
 
 # enum gm_status of csrc/gomap.h; a test compares the two.
-OK, MISS, END, NOMEM, READ_WRITE, WRITES, ITERATE, ARGUMENT, CORRUPT, THREAD, PIN = 0, 1, 2, -1, -2, -3, -4, -5, -6, -7, -8
+OK, MISS, END = 0, 1, 2
+NOMEM, READ_WRITE, WRITES, ITERATE, ARGUMENT, CORRUPT, THREAD, PIN, DEADLOCK = -1, -2, -3, -4, -5, -6, -7, -8, -9
 
 _MISUSE = {
     READ_WRITE: "concurrent map read and map write",

@@ -12,3 +12,4 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--linear-ops", type=int, default=90_000, help="recorded for each variant and number of threads")
     parser.addoption("--linear-small", type=int, default=100_000, help="short histories checked against every order")
     parser.addoption("--stress-seconds", type=float, default=0.5, help="stress of each variant under ThreadSanitizer")
+    parser.addoption("--sched-steps", type=int, default=1_000_000, help="stress of the scheduler without a sanitizer")

@@ -30,6 +30,26 @@ gm_alloc gm_alloc_default(void)
     return (gm_alloc){libc_zalloc, libc_release, NULL};
 }
 
+/* The pointer to free lies just before. */
+void *gm_zalloc_lines(const gm_alloc *a, size_t size)
+{
+    char *p = a->zalloc(a->ctx, size + 2 * gm_line_bytes);
+    if (!p)
+        return NULL;
+    char *at = p + gm_line_bytes + (gm_line_bytes - ((uintptr_t)p & (gm_line_bytes - 1)));
+    memcpy(at - sizeof p, &p, sizeof p);
+    return at;
+}
+
+void gm_release_lines(const gm_alloc *a, void *at, size_t size)
+{
+    char *p;
+    if (!at)
+        return;
+    memcpy(&p, (char *)at - sizeof p, sizeof p);
+    a->release(a->ctx, p, size + 2 * gm_line_bytes);
+}
+
 struct gm_faulty {
     gm_alloc alloc;
     _Atomic uint64_t calls, live_blocks, live_bytes;

@@ -1,4 +1,4 @@
-/* alloc.h: the C library's allocator behind the `gm_alloc` interface of gomap.h. */
+/* alloc.h: the C library's allocator behind the `gm_alloc` interface of gomap.h; told in alloc.c. */
 #ifndef GM_ALLOC_H
 #define GM_ALLOC_H
 
@@ -8,5 +8,9 @@
 enum { gm_line_bytes = 128 };
 
 gm_alloc gm_alloc_default(void);
+
+/* Memory that begins on a line of its own. release: NULL does nothing. */
+void *gm_zalloc_lines(const gm_alloc *a, size_t size);
+void gm_release_lines(const gm_alloc *a, void *p, size_t size);
 
 #endif

@@ -124,26 +124,6 @@ static void *obtain(gm_run *r, size_t size)
     return r->alloc.zalloc(r->alloc.ctx, size);
 }
 
-/* Objects aligned to their cache lines: the pointer to free lies just before. */
-static void *obtain_lines(gm_run *r, size_t size)
-{
-    char *p = obtain(r, size + 256);
-    if (!p)
-        return NULL;
-    char *at = p + 128 + (128 - ((uintptr_t)p & 127));
-    memcpy(at - sizeof p, &p, sizeof p);
-    return at;
-}
-
-static void give_back_lines(gm_run *r, void *at, size_t size)
-{
-    char *p;
-    if (!at)
-        return;
-    memcpy(&p, (char *)at - sizeof p, sizeof p);
-    r->alloc.release(r->alloc.ctx, p, size + 256);
-}
-
 static gm_recorder_plan plan_of(const gm_run *r)
 {
     const gm_run_config *c = &r->c;
@@ -173,7 +153,7 @@ static int make_worker(gm_run *r, uint32_t group, gm_place at, const gm_recorder
 {
     const gm_run_config *c = &r->c;
     const gm_group *g = &c->groups[group];
-    gm_worker *w = r->workers[at.thread] = obtain_lines(r, sizeof *w);
+    gm_worker *w = r->workers[at.thread] = gm_zalloc_lines(&r->alloc, sizeof *w);
     if (!w)
         return GM_E_NOMEM;
     w->shared = r->shared;
@@ -206,11 +186,11 @@ static int make_workers(gm_run *r)
 
 static int make_shared(gm_run *r)
 {
-    gm_shared *s = r->shared = obtain_lines(r, sizeof *s);
+    gm_shared *s = r->shared = gm_zalloc_lines(&r->alloc, sizeof *s);
     if (!s)
         return GM_E_NOMEM;
     if (!gm_gate_init(&s->gate)) {
-        give_back_lines(r, s, sizeof *s);
+        gm_release_lines(&r->alloc, s, sizeof *s);
         r->shared = NULL;
         return GM_E_NOMEM;
     }
@@ -275,11 +255,11 @@ void gm_run_free(gm_run *r)
     for (uint32_t i = 0; r->workers && i < r->threads; i++) {
         if (r->workers[i])
             gm_recorder_free(&r->workers[i]->recorder);
-        give_back_lines(r, r->workers[i], sizeof **r->workers);
+        gm_release_lines(&r->alloc, r->workers[i], sizeof **r->workers);
     }
     if (r->shared)
         gm_gate_destroy(&r->shared->gate);
-    give_back_lines(r, r->shared, sizeof *r->shared);
+    gm_release_lines(&r->alloc, r->shared, sizeof *r->shared);
     if (r->workers)
         alloc.release(alloc.ctx, r->workers, r->threads * sizeof *r->workers);
     if (r->handles)
