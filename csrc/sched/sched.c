@@ -541,7 +541,7 @@ static void put_ended(gm_m *m, gm_g *g)
 {
     gm_sched *s = m->s;
     gm_p *p = m->p;
-    p->did.finished++;
+    gm_store_rel(&p->finished, gm_load_rlx(&p->finished) + 1); /* pairs with gm_goroutines */
     if (s->c.globq != GM_GLOBQ_LIST)
         gm_sub_rlx(&s->live, 1);
     if (g->is_main)
@@ -669,7 +669,7 @@ gm_g *gm_new_g(gm_sched *s, gm_p *p, gm_body body, void *arg)
     g->arg = arg;
     gm_store_rlx(&g->locks, 1); /* until its body begins */
     gm_context_make(&g->context, g->context.stack, main_of, g);
-    p->did.started++;
+    gm_store_rlx(&p->started, gm_load_rlx(&p->started) + 1); /* before it is queued (R1), and so before it can end */
     return g;
 }
 
@@ -683,4 +683,16 @@ int gm_go(gm_g *g, gm_body body, void *arg)
         to_local(g->s, p, made);
     gm_leave(g);
     return made ? GM_OK : GM_E_NOMEM;
+}
+
+/* Those that have ended are counted before those that were started: never too few. */
+uint64_t gm_goroutines(gm_g *g)
+{
+    gm_sched *s = g->s;
+    uint64_t finished = 0, started = 0;
+    for (uint32_t i = 0; i < s->c.procs; i++)
+        finished += gm_load_acq(&s->ps[i].finished); /* pairs with put_ended */
+    for (uint32_t i = 0; i < s->c.procs; i++)
+        started += gm_load_rlx(&s->ps[i].started);
+    return started - finished;
 }

@@ -39,6 +39,7 @@ void gm_block(gm_g *g); /* a call that may block begins: nothing of the above un
 void gm_unblock(gm_g *g);
 void gm_preempted(gm_g *g);
 bool gm_stopping(gm_g *g);
+uint64_t gm_goroutines(gm_g *g); /* that there are, with itself */
 
 /* ------------------------------------------------------------------ inside */
 
@@ -90,6 +91,7 @@ struct gm_p {
     _Atomic uint32_t tick;       /* goroutines put on it with a slice of their own */
     _Atomic uint32_t block_tick; /* blocking calls */
     _Atomic(gm_m *) m;
+    _Atomic uint64_t started, finished;
     gm_list free; /* goroutines that have ended */
     gm_sched_stats did;
     gm_hist *waits;

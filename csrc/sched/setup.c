@@ -176,8 +176,11 @@ void gm_sched_totals(gm_sched *s, gm_sched_stats *out)
         .lock_slept = gm_load_rlx(&s->lock.slept),
         .ring_retries = gm_load_rlx(&s->queue.retries),
     };
-    for (uint32_t i = 0; i < s->c.procs; i++)
+    for (uint32_t i = 0; i < s->c.procs; i++) {
         add_words(out, &s->ps[i].did);
+        out->started += gm_load_rlx(&s->ps[i].started);
+        out->finished += gm_load_rlx(&s->ps[i].finished);
+    }
     for (gm_m *m = s->all_ms; m; m = m->all) {
         out->refused += m->refused;
         out->threads++;
