@@ -759,6 +759,47 @@ typedef struct gm_header_batch {
  * GM_E_PIN; what a guarded write is refused with. */
 int gm_time_headers(const gm_headers_config *c, gm_header_batch *batches, uint64_t *hits);
 
+/* lab/scene.c: goroutines of a few kinds beside each other on one scheduler, for a while. */
+enum gm_hog_kind {
+    GM_HOG_LOOP = 0,           /* computes without a call: only a signal stops it */
+    GM_HOG_CALLS = 1,          /* computes with a safe point every microsecond or so */
+    GM_HOG_GETS = 2,           /* gets, each a call with a safe point, as in Go */
+    GM_HOG_GETS_UNCHECKED = 3, /* gets without safe points */
+    GM_HOG_KINDS = 4
+};
+enum gm_observer { GM_OBSERVE_NOTHING = 0, GM_OBSERVE_YIELDS = 1, GM_OBSERVE_GETS = 2 };
+enum gm_scene_hist { GM_SCENE_WAITS = 0, GM_SCENE_RESPONSE = 1, GM_SCENE_SERVICE = 2 };
+
+typedef struct gm_scene {
+    uint32_t hogs, hog_kind;  /* enum gm_hog_kind */
+    uint32_t yielders;        /* in Gosched loops */
+    uint32_t pairs;           /* of goroutines that send each other a word in turn over unbuffered channels */
+    uint32_t blockers;        /* in blocking calls of block_ns, one after the other */
+    uint32_t spawners, burst; /* that start `burst` goroutines which do nothing, and wait for their ends, again and again */
+    uint32_t sleepers;        /* that wait for what never comes: when all others are done, that is a deadlock */
+    uint32_t observer;        /* enum gm_observer: one goroutine that is timed */
+    uint64_t block_ns, duration_ns;
+    gm_map *map; /* for gets: as for gm_time_gets; nobody writes to it */
+    const uint64_t *keys;
+    uint64_t nkeys;
+} gm_scene;
+
+typedef struct gm_scene_counts {
+    uint64_t elapsed_ns;
+    uint64_t hog_rounds, yields, ping_pongs, blocks, spawned; /* by the goroutines of that kind */
+    uint64_t observed, hits;                                  /* yields or gets by the observer; gets that found their key */
+} gm_scene_counts;
+
+typedef struct gm_stage gm_stage;
+int gm_stage_new(const gm_sched_config *c, const gm_scene *scene, gm_stage **out); /* map and keys stay until it is freed */
+int gm_stage_go(gm_stage *s);      /* once; GM_OK, GM_E_NOMEM, GM_E_THREAD, GM_E_DEADLOCK */
+void gm_stage_cancel(gm_stage *s); /* from any thread, at any time: the time is over */
+void gm_stage_results(gm_stage *s, gm_scene_counts *counts, gm_sched_stats *did);
+/* waits: of all goroutines, from ready to running (NULL unless measured); response: of the observer, from the end of the last
+ * to the end of this; service: of its gets alone. */
+gm_hist *gm_stage_hist(gm_stage *s, int which);
+void gm_stage_free(gm_stage *s);
+
 /* base/build.c: how the core was made. */
 enum gm_build_part { GM_BUILD_COMPILER = 0, GM_BUILD_FLAGS = 1, GM_BUILD_COMMIT = 2 };
 const char *gm_build_info(int part);

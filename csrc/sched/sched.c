@@ -580,7 +580,7 @@ void gm_ready(gm_g *g, gm_g *parked)
     gm_leave(g);
 }
 
-void gm_block(gm_g *g)
+void gm_block_begin(gm_g *g)
 {
     gm_enter(g);
     gm_m *m = g->m;
@@ -590,10 +590,10 @@ void gm_block(gm_g *g)
     m->blocked_p = p;
     m->p = NULL;
     gm_store_rlx(&p->m, NULL);
-    gm_store_rel(&p->status, gm_p_blocked); /* pairs with sysmon's swap, gm_unblock's (M1) */
+    gm_store_rel(&p->status, gm_p_blocked); /* pairs with sysmon's swap, gm_block_end's (M1) */
 }
 
-void gm_unblock(gm_g *g)
+void gm_block_end(gm_g *g)
 {
     gm_m *m = g->m;
     gm_p *p = m->blocked_p;

@@ -35,8 +35,8 @@ int gm_go(gm_g *g, gm_body body, void *arg); /* GM_E_NOMEM */
 void gm_gosched(gm_g *g);
 void gm_park(gm_g *g, gm_rt_mutex *held); /* until gm_ready; `held` is released when g can be made ready */
 void gm_ready(gm_g *g, gm_g *parked);
-void gm_block(gm_g *g); /* a call that may block begins: nothing of the above until gm_unblock */
-void gm_unblock(gm_g *g);
+void gm_block_begin(gm_g *g); /* a call that may block begins: nothing of the above until gm_block_end */
+void gm_block_end(gm_g *g);
 void gm_preempted(gm_g *g);
 bool gm_stopping(gm_g *g);
 uint64_t gm_goroutines(gm_g *g); /* that there are, with itself */

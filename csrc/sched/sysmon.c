@@ -58,7 +58,7 @@ static bool watch_call(gm_sched *s, gm_p *p, uint64_t now)
     bool others = gm_load_rlx(&s->spinning) + gm_load_rlx(&s->idle_p_count) > 0;
     if (gm_runq_empty(&p->runq) && others && p->block_ns + blockedForNs > now)
         return false;
-    if (!gm_cas_acq(&p->status, &status, gm_p_idle)) /* pairs with gm_block's release (M1) */
+    if (!gm_cas_acq(&p->status, &status, gm_p_idle)) /* pairs with gm_block_begin's release (M1) */
         return false;
     s->retakes++;
     gm_hand_off(s, p);

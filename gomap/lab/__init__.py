@@ -7,12 +7,15 @@ from gomap.lab.keystreams import Hotspot, KeyStream, Latest, Sequential, Uniform
 from gomap.lab.presets import PRESETS, Preset
 from gomap.lab.replay import ReplayResult, replay
 from gomap.lab.result import Result, SlowOperation, Timeline
+from gomap.lab.scheduler import SCHEDULER_KNOBS, Deadlock, Scene, SceneResult, Scheduler
 from gomap.lab.traces import TraceData, read_trace
 from gomap.lab.workload import Group, Trace, Workload
 
 __all__ = [
     "PRESETS",
+    "SCHEDULER_KNOBS",
     "Comparison",
+    "Deadlock",
     "EngineError",
     "Group",
     "Histogram",
@@ -23,6 +26,9 @@ __all__ = [
     "Ratio",
     "ReplayResult",
     "Result",
+    "Scene",
+    "SceneResult",
+    "Scheduler",
     "Sequential",
     "SlowOperation",
     "Timeline",

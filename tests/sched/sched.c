@@ -383,9 +383,9 @@ static unsigned one_turn(member *m, gm_g *g, unsigned drawn)
         expect(children == 1);
     } else {
         away(m);
-        gm_block(g);
+        gm_block_begin(g);
         gm_add_rlx(&c->inside, 1);
-        gm_unblock(g);
+        gm_block_end(g);
         back(m);
     }
     gm_add_rlx(&c->steps, 1);
@@ -519,9 +519,9 @@ static void test_deadlock(void)
 
 static void sleeper(gm_g *g, void *arg)
 {
-    gm_block(g);
+    gm_block_begin(g);
     gm_nap_ns(30000000);
-    gm_unblock(g);
+    gm_block_end(g);
     gm_chan_send(g, arg, 1);
 }
 
@@ -713,9 +713,9 @@ static void join_counting(void *ctx, gm_thread t)
 
 static void counted(gm_g *g, void *arg)
 {
-    gm_block(g);
+    gm_block_begin(g);
     gm_nap_ns(1000000);
-    gm_unblock(g);
+    gm_block_end(g);
     gm_chan_send(g, arg, 1);
 }
 
@@ -812,11 +812,11 @@ static void hear(int number)
 
 static void knock(gm_g *g, void *arg)
 {
-    gm_block(g);
+    gm_block_begin(g);
     pthread_kill(*(pthread_t *)arg, SIGURG);
     while (!gm_load_rlx(&heard))
         gm_nap_ns(100000);
-    gm_unblock(g);
+    gm_block_end(g);
 }
 
 static void *nap_until_heard(void *unused)
