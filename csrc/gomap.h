@@ -785,7 +785,7 @@ typedef struct gm_scene {
 } gm_scene;
 
 typedef struct gm_scene_counts {
-    uint64_t elapsed_ns;
+    uint64_t elapsed_ns;                                      /* until all had ended */
     uint64_t hog_rounds, yields, ping_pongs, blocks, spawned; /* by the goroutines of that kind */
     uint64_t observed, hits;                                  /* yields or gets by the observer; gets that found their key */
 } gm_scene_counts;

@@ -36,6 +36,7 @@ struct gm_stage {
     gm_scene_counts counts; /* under the ends' order (Z2) */
     gm_hist *response, *service;
     int status;
+    uint64_t began_ns;
     _Alignas(128) _Atomic uint32_t over;
     _Atomic uint64_t hits; /* of gets by hogs: so that none can be left out */
 };
@@ -289,6 +290,9 @@ static void stage_main(gm_g *g, void *stage)
         add_up(s, gm_chan_recv(g, &s->done));
     while (gm_goroutines(g) > 1) /* who has said so may not have ended */
         gm_gosched(g);
+    gm_enter(g);
+    s->counts.elapsed_ns = gm_now_ns() - s->began_ns;
+    gm_leave(g);
 }
 
 /* ------------------------------------------------------------------ a scene's life */
@@ -342,13 +346,12 @@ int gm_stage_new(const gm_sched_config *c, const gm_scene *scene, gm_stage **out
 
 int gm_stage_go(gm_stage *s)
 {
-    uint64_t began = gm_now_ns();
+    s->began_ns = gm_now_ns();
     int status = gm_sched_start(s->sched, stage_main, s);
     if (status != GM_OK)
         return status;
     gm_gate_wait(&s->gate, 1, s->scene.duration_ns);
     gm_store_rlx(&s->over, 1); /* relaxed: see over() */
-    s->counts.elapsed_ns = gm_now_ns() - began;
     status = gm_sched_wait(s->sched);
     s->counts.hits += gm_load_rlx(&s->hits); /* relaxed: all threads have been joined */
     return status == GM_OK ? s->status : status;

@@ -18,8 +18,8 @@
  *   A2  The goroutine's code knows itself by an argument, never by a thread-local variable: between reading such a variable and
  *       using it, it could be moved to another thread. The handler may read one: SIGURG is blocked while it runs, until it
  *       has decided.
- *   A3  errno is the thread's, and its address is not to be kept across a switch: it is read and written by functions of
- *       their own.
+ *   A3  errno is the thread's. Where a goroutine can be stopped it calls nothing that sets or reads it (that would be a call
+ *       into the C library), and a handler that refuses leaves it alone.
  *   A4  `asked` and `signalled` order nothing. A goroutine that is asked too late, when it has given up the CPU already, is
  *       asked in vain: the word is cleared when it is next put on a P.
  *
@@ -33,25 +33,12 @@
 #define _GNU_SOURCE /* pthread_kill */
 #include "sched/sched.h"
 
-#include <errno.h>
 #include <signal.h>
 
 static GM_THREAD_LOCAL gm_m *this_m;
 static pthread_mutex_t installing = PTHREAD_MUTEX_INITIALIZER;
 static unsigned installed;
 static struct sigaction before;
-
-static __attribute__((noinline)) int errno_now(void)
-{
-    __asm__ volatile(""); /* keeps the compiler from knowing that the address does not change: it does (A3) */
-    return errno;
-}
-
-static __attribute__((noinline)) void errno_back(int value)
-{
-    __asm__ volatile("");
-    errno = value;
-}
 
 static void pass_on(int number, siginfo_t *info, void *frame)
 {
@@ -88,12 +75,10 @@ static void on_signal(int number, siginfo_t *info, void *frame)
         m->refused++;
         return;
     }
-    int kept = errno_now();
     gm_enter(g); /* A1: from here on no other */
     allow_signal();
     gm_switch_away(g, put_back_async);
     gm_leave(g);
-    errno_back(kept);
 }
 
 int gm_signals_begin(void)

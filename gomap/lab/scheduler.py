@@ -114,10 +114,11 @@ class Scene:
 class SceneResult:
     """What a scene did and what was measured.
 
-    elapsed_s: until the time was over. counts: by kind of goroutine: hog_rounds, yields, ping_pongs, blocks, spawned, observed,
-    hits. scheduler: counters as of Go's schedtrace and more (csrc/gomap.h, gm_sched_stats). waits: of every goroutine, each
-    time, from being made ready to running (None if not measured). response: of the observer: a Gosched until it runs again; for
-    gets from the end of the one before, so that it holds all that kept the observer from running. service: its gets alone.
+    elapsed_s: until all had ended, which is soon after the time was over. counts: by kind of goroutine: hog_rounds, yields,
+    ping_pongs, blocks, spawned, observed, hits. scheduler: counters as of Go's schedtrace and more (csrc/gomap.h,
+    gm_sched_stats). waits: of every goroutine, each time, from being made ready to running (None if not measured). response: of
+    the observer: a Gosched until it runs again; for gets from the end of the one before, so that it holds all that kept the
+    observer from running. service: its gets alone.
     interrupted: ended by Ctrl-C. seed: of the order of stealing.
     """
 

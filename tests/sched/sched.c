@@ -12,6 +12,7 @@
 #include "base/rng.h"
 #include "sched/chan.h"
 
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,6 +26,17 @@ enum { signalsWork = 1 };
 
 static int bad;
 static uint64_t steps;
+
+#if defined(GM_PAUSE)
+/* Holds a thread up now and then before an ordered access, so that others get in between. */
+__attribute__((noinline)) void gm_pause_point(void)
+{
+    static _Atomic uint64_t drawn;
+    uint64_t n = gm_add_rlx(&drawn, UINT64_C(0x9e3779b97f4a7c15));
+    if ((n ^ n >> 29) % 61 == 0)
+        sched_yield();
+}
+#endif
 
 #define expect(what)                                                                                                           \
     do {                                                                                                                       \
@@ -175,7 +187,7 @@ static void own(thieves *t, uint64_t n)
     for (uint64_t i = 0; i < n;) {
         uint64_t drawn = gm_xoshiro_next(&rng);
         gm_list overflow = {0};
-        for (uint64_t k = drawn % 300; k > 0 && i < n; k--, i++) {
+        for (uint64_t k = drawn % 700; k > 0 && i < n; k--, i++) {
             t->items[i].value = i;
             gm_runq_put(&t->victim, &t->items[i].link, drawn >> 20 & 1, &overflow);
         }
@@ -384,7 +396,8 @@ static unsigned one_turn(member *m, gm_g *g, unsigned drawn)
     } else {
         away(m);
         gm_block_begin(g);
-        gm_add_rlx(&c->inside, 1);
+        if (gm_add_rlx(&c->inside, 1) % 8 == 0)
+            gm_nap_ns(20000); /* about as long as sysmon needs to take the P away */
         gm_block_end(g);
         back(m);
     }
@@ -639,6 +652,46 @@ static void test_no_signal_regions(void)
     expect(did.refused > 0 || !signalsWork);
 }
 
+typedef struct pestered {
+    _Atomic int end, ready;
+    pthread_t thread;
+} pestered;
+
+static void show_thread_and_hog(gm_g *g, void *arg)
+{
+    pestered *p = arg;
+    gm_enter(g);
+    p->thread = pthread_self();
+    gm_store_rel(&p->ready, 1); /* pairs with test_unasked */
+    gm_leave(g);
+    hog(g, &p->end);
+}
+
+/* A signal that nobody's asking stands behind stops nobody. */
+static void test_unasked(void)
+{
+    gm_sched_config c = base_config(1);
+    gm_sched_stats did;
+    gm_sched *s;
+    pestered p = {0};
+    if (!signalsWork)
+        return;
+    c.preempt = GM_PREEMPT_NONE;
+    expect(gm_sched_new(&c, &s) == GM_OK);
+    expect(gm_sched_start(s, show_thread_and_hog, &p) == GM_OK);
+    while (!gm_load_acq(&p.ready)) /* pairs with show_thread_and_hog */
+        gm_nap_ns(100000);
+    for (int i = 0; i < 20; i++) {
+        pthread_kill(p.thread, SIGURG);
+        gm_nap_ns(100000);
+    }
+    gm_store_rlx(&p.end, 1);
+    expect(gm_sched_wait(s) == GM_OK);
+    gm_sched_totals(s, &did);
+    expect(did.preempted_async == 0 && did.refused > 0);
+    gm_sched_free(s);
+}
+
 /* Main returns while hogs are running: they are stopped, by signals too. */
 static void leave_hogs(gm_g *g, void *arg)
 {
@@ -855,6 +908,7 @@ static const struct {
              {"no_deadlock", test_no_deadlock},
              {"preemption", test_preemption},
              {"no_signal_regions", test_no_signal_regions},
+             {"unasked", test_unasked},
              {"hogs_are_stopped", test_hogs_are_stopped},
              {"stop", test_stop},
              {"threads_refused", test_threads_refused},
