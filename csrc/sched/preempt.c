@@ -26,14 +26,20 @@
  * The handler is the process's. It is installed while a scheduler that sends signals is running, with a count of these, and
  * what was there before is put back after the last; a SIGURG that comes to a thread that is no M goes there.
  *
- * Divergences: ThreadSanitizer delivers signals only inside the calls that it intercepts, all of which are places where
- * a goroutine may not be stopped: under it every signal is refused. Go's sigctxt.pushCall makes the goroutine call a function
- * that saves the registers, and the handler returns first; that needs code without a red zone below the stack pointer.
+ * Divergences: ThreadSanitizer calls handlers from within its own code, which must not move to another thread: under it every
+ * signal is refused. Go's sigctxt.pushCall makes the goroutine call a function that saves the registers, and the handler
+ * returns first; that needs code without a red zone below the stack pointer.
  */
 #define _GNU_SOURCE /* pthread_kill */
 #include "sched/sched.h"
 
 #include <signal.h>
+
+#if defined(__SANITIZE_THREAD__)
+enum { refusedAlways = 1 };
+#else
+enum { refusedAlways = 0 };
+#endif
 
 static GM_THREAD_LOCAL gm_m *this_m;
 static pthread_mutex_t installing = PTHREAD_MUTEX_INITIALIZER;
@@ -71,7 +77,7 @@ static void on_signal(int number, siginfo_t *info, void *frame)
     }
     gm_store_rlx(&m->signalled, 0);
     gm_g *g = gm_load_rlx(&m->g); /* this thread wrote it */
-    if (!g || gm_load_rlx(&g->locks) || !(gm_load_rlx(&g->asked) & gm_asked_async)) {
+    if (refusedAlways || !g || gm_load_rlx(&g->locks) || !(gm_load_rlx(&g->asked) & gm_asked_async)) {
         m->refused++;
         return;
     }

@@ -33,7 +33,7 @@ __attribute__((noinline)) void gm_pause_point(void)
 {
     static _Atomic uint64_t drawn;
     uint64_t n = gm_add_rlx(&drawn, UINT64_C(0x9e3779b97f4a7c15));
-    if ((n ^ n >> 29) % 61 == 0)
+    if ((n ^ n >> 29) % 13 == 0)
         sched_yield();
 }
 #endif
