@@ -142,6 +142,8 @@ typedef struct gm_view {
     size_t n;
 } gm_view;
 
+typedef struct gm_collector gm_collector; /* map/collector.h */
+
 typedef struct gm_config {
     int key_kind;
     size_t key_size;
@@ -161,6 +163,8 @@ typedef struct gm_config {
     const gm_clock *clock;      /* NULL: CLOCK_MONOTONIC */
     int search;                 /* enum gm_search */
     const gm_knobs *knobs;      /* NULL: Go's; others not with GM_SEARCH_SCALAR */
+    /* NULL: none; else the memory is its, and `alloc` serves the handle only. Not with GM_SEARCH_SCALAR or aligned buckets. */
+    const gm_collector *collector;
 } gm_config;
 
 typedef struct gm_header {
@@ -799,6 +803,94 @@ void gm_stage_results(gm_stage *s, gm_scene_counts *counts, gm_sched_stats *did)
  * to the end of this; service: of its gets alone. */
 gm_hist *gm_stage_hist(gm_stage *s, int which);
 void gm_stage_free(gm_stage *s);
+
+/* csrc/heap: Go's allocator and collector under the map. See heap/heap.h. Settings: 0 is Go's. */
+enum gm_alloc_path { GM_ALLOC_GO = 0, GM_ALLOC_HEAP = 1 };
+enum gm_mcache_flush { GM_FLUSH_AT_SWEEP = 0, GM_FLUSH_AT_MARK = 1 };
+enum gm_wb { GM_WB_MARKING = 0, GM_WB_ALWAYS = 1, GM_WB_OFF = 2 };
+enum gm_wbbuf_flush { GM_WBBUF_OWN = 0, GM_WBBUF_GROWWORK = 1, GM_WBBUF_HASHGROW = 2 };
+enum gm_assist_rule { GM_ASSIST_BYTES = 0, GM_ASSIST_STORES = 1, GM_ASSIST_OFF = 2 };
+enum gm_assist_site { GM_SITE_MALLOC = 0, GM_SITE_BARRIER = 1 };
+enum gm_markbits { GM_MARKBITS_GO = 0, GM_MARKBITS_OR = 1, GM_MARKBITS_PLAIN_OR = 2, GM_MARKBITS_RMW = 3 };
+enum gm_lost { GM_LOST_KEEP = 0, GM_LOST_FREE = 1 };
+
+typedef struct gm_heap_config {
+    int32_t gogc;         /* percent; -1: only on request, and near the limit */
+    uint64_t limit;       /* bytes of pages in use, at most; 0: none */
+    uint32_t procs;       /* Ps that a quarter is taken of, 1 to 256 */
+    int32_t workers;      /* dedicated ones; -1: as Go divides the quarter */
+    uint32_t poison;      /* 1: freed objects are filled */
+    uint32_t path;        /* enum gm_alloc_path, and so on */
+    uint32_t large_limit; /* bytes; larger objects have pages of their own: 32768, or less */
+    uint32_t mcache_flush;
+    uint32_t read_span_lock; /* 1: every get takes a lock of the span that it looks at, and so does a sweep */
+    uint32_t sweep_budget;   /* spans swept in front of one allocation, at most: 100 */
+    uint32_t wb;
+    uint32_t wbbuf_flush;
+    uint32_t flush_lock; /* 1: one lock for all Ps' flushes */
+    uint32_t assist;
+    uint32_t assist_every; /* GM_ASSIST_STORES: stores to an assist: 5 to 10 in the article */
+    uint32_t assist_site;
+    uint32_t markbits;
+    uint32_t get_marks; /* 1: while marking every get marks what it has found */
+    uint32_t lost;      /* what becomes of objects that an unsound setting failed to mark */
+} gm_heap_config;
+
+enum gm_heap_count {
+    GM_HEAP_SMALL = 0, /* objects allocated from caches */
+    GM_HEAP_LARGE = 1,
+    GM_HEAP_REFILLS = 2,
+    GM_HEAP_SWEPT_IN_REFILL = 3, /* spans */
+    GM_HEAP_SWEPT = 4,
+    GM_HEAP_FREED = 5, /* objects, by sweeps */
+    GM_HEAP_FREED_BYTES = 6,
+    GM_HEAP_ZERO_PIECES = 7,
+    GM_HEAP_MARKED = 8, /* objects, born black ones not counted */
+    GM_HEAP_MARKED_ALREADY = 9,
+    GM_HEAP_DANGLING = 10, /* pointers to freed objects that marking met */
+    GM_HEAP_LOST = 11,     /* reachable objects that marking had not marked */
+    GM_HEAP_BARRIER_ENTRIES = 12,
+    GM_HEAP_BARRIER_FLUSHES = 13,
+    GM_HEAP_FLUSH_WAITS = 14,
+    GM_HEAP_ALL_P_FLUSHES = 15,
+    GM_HEAP_ASSISTS_MALLOC = 16,
+    GM_HEAP_ASSISTS_BARRIER = 17,
+    GM_HEAP_ASSIST_WORK = 18, /* bytes scanned */
+    GM_HEAP_ASSIST_STOLEN = 19,
+    GM_HEAP_ASSIST_NS = 20,
+    GM_HEAP_GET_MARKS = 21,
+    GM_HEAP_GET_LOCKS = 22,
+    GM_HEAP_GET_LOCK_WAITS = 23,
+    GM_HEAP_COUNTS = 24
+};
+
+typedef struct gm_heap_stats {
+    uint64_t cycles, live, goal, trigger, in_use, mapped; /* bytes, but for the first */
+    uint64_t stopped_ns, longest_stop_ns, mark_ns;        /* of all cycles */
+    uint64_t worker_ns[3];                                /* dedicated, fractional, idle */
+    uint64_t ps, procs, dedicated, fractional;            /* Ps in use so far; as configured */
+    uint64_t counts[24];                                  /* by enum gm_heap_count */
+} gm_heap_stats;
+
+/* What a line of gctrace tells of one cycle. */
+typedef struct gm_heap_cycle {
+    uint64_t n, began_ns;
+    uint64_t stop1_ns, mark_ns, stop2_ns; /* wall time */
+    uint64_t assist_ns, worker_ns[3];     /* CPU time of marking */
+    uint64_t live_begin, live_end, marked, goal;
+    uint64_t again; /* times that marking seemed to be over and was not */
+} gm_heap_cycle;
+
+typedef struct gm_heap gm_heap;
+void gm_heap_config_go(gm_heap_config *out);                       /* Go's settings, for as many Ps as there are CPUs */
+int gm_heap_new(const gm_heap_config *c, gm_heap **out);           /* GM_E_ARGUMENT, GM_E_NOMEM, GM_E_THREAD */
+int gm_heap_free(gm_heap *h);                                      /* GM_E_ARGUMENT: there are maps in it, or threads inside */
+const gm_collector *gm_heap_collector(gm_heap *h);                 /* for gm_config */
+void gm_heap_collect(gm_heap *h);                                  /* a whole cycle, sweeping included */
+void gm_heap_read_stats(gm_heap *h, gm_heap_stats *out);           /* may overlap anything */
+size_t gm_heap_cycles(gm_heap *h, gm_heap_cycle *out, size_t cap); /* the last ones, up to 64, oldest first */
+/* n allocations of zeroed objects without pointers, of which the last `live` are held, here and with the C library. */
+int gm_heap_time(gm_heap *h, size_t size, uint64_t n, size_t live, uint64_t *heap_ns, uint64_t *libc_ns);
 
 /* base/build.c: how the core was made. */
 enum gm_build_part { GM_BUILD_COMPILER = 0, GM_BUILD_FLAGS = 1, GM_BUILD_COMMIT = 2 };

@@ -24,6 +24,10 @@
 #define gm_load_rlx(p) atomic_load_explicit(p, memory_order_relaxed)
 #define gm_load_acq(p) atomic_load_explicit(p, memory_order_acquire)
 #define gm_load_seq_cst(p) atomic_load_explicit(p, memory_order_seq_cst)
+#define gm_store_seq_cst(p, v) atomic_store_explicit(p, v, memory_order_seq_cst)
+#define gm_swap_seq_cst(p, v) atomic_exchange_explicit(p, v, memory_order_seq_cst)
+#define gm_add_seq_cst(p, v) atomic_fetch_add_explicit(p, v, memory_order_seq_cst)
+#define gm_sub_seq_cst(p, v) atomic_fetch_sub_explicit(p, v, memory_order_seq_cst)
 #define gm_store_rlx(p, v) atomic_store_explicit(p, v, memory_order_relaxed)
 #define gm_store_rel(p, v) atomic_store_explicit(p, v, memory_order_release)
 #define gm_or_rlx(p, v) atomic_fetch_or_explicit(p, v, memory_order_relaxed)
@@ -59,7 +63,9 @@ static inline void gm_fence_seq_cst(void)
     static _Atomic int word;
     atomic_fetch_add(&word, 0);
 }
+#define gm_fence_rel() gm_fence_seq_cst()
 #else
+#define gm_fence_rel() atomic_thread_fence(memory_order_release)
 #define gm_fence_seq_cst() atomic_thread_fence(memory_order_seq_cst)
 #endif
 

@@ -12,6 +12,7 @@
 #include "base/thread.h"
 
 #if defined(__linux__)
+#include <limits.h>
 #include <linux/futex.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -25,6 +26,11 @@ void gm_futex_wake(_Atomic uint32_t *word)
 {
     syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 }
+
+void gm_futex_wake_all(_Atomic uint32_t *word)
+{
+    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+}
 #else
 void gm_futex_wait(_Atomic uint32_t *word, uint32_t expected)
 {
@@ -33,6 +39,11 @@ void gm_futex_wait(_Atomic uint32_t *word, uint32_t expected)
 }
 
 void gm_futex_wake(_Atomic uint32_t *word)
+{
+    (void)word;
+}
+
+void gm_futex_wake_all(_Atomic uint32_t *word)
 {
     (void)word;
 }

@@ -27,6 +27,7 @@
 
 #include "base/alloc.h"
 #include "base/clock.h"
+#include "base/sizes.h"
 
 /* ------------------------------------------------------------------ events */
 
@@ -40,25 +41,15 @@ void gm_event_push(gm_map *m, int kind, uint64_t n, uint64_t took_ns, uint8_t fr
 
 /* ------------------------------------------------------------------ arrays */
 
-/* Go's size classes (runtime/sizeclasses.go). */
-static const uint16_t size_classes[] = {
-    8,    16,   24,    32,    48,    64,    80,    96,    112,   128,   144,   160,   176,   192,   208,   224,  240,
-    256,  288,  320,   352,   384,   416,   448,   480,   512,   576,   640,   704,   768,   896,   1024,  1152, 1280,
-    1408, 1536, 1792,  2048,  2304,  2688,  3072,  3200,  3456,  4096,  4864,  5376,  6144,  6528,  6784,  6912, 8192,
-    9472, 9728, 10240, 10880, 12288, 13568, 14336, 16384, 18432, 19072, 20480, 21760, 24576, 27264, 28672, 32768};
-
-enum { maxSmallSize = 32768, mallocHeaderSize = 8, minSizeForMallocHeader = 512, goPageSize = 8192 };
+enum { mallocHeaderSize = 8, minSizeForMallocHeader = 512 };
 
 /* Usable bytes that Go's allocator gives for a request. */
 static uint64_t roundupsize(uint64_t size, bool pointers)
 {
-    if (size > maxSmallSize - mallocHeaderSize)
-        return (size + goPageSize - 1) / goPageSize * goPageSize;
+    if (size > gm_max_small - mallocHeaderSize)
+        return (size + gm_go_page - 1) / gm_go_page * gm_go_page;
     uint64_t header = pointers && size > minSizeForMallocHeader ? mallocHeaderSize : 0;
-    size_t i = 0;
-    while (size_classes[i] < size + header)
-        i++;
-    return size_classes[i] - header;
+    return gm_class_bytes[gm_size_class(size + header)] - header;
 }
 
 /* The length of the array for 2^B buckets (W2); 0 if no memory can be that large. */

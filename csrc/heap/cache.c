@@ -1,0 +1,129 @@
+/* cache.c: a P's cache of spans, and the allocation itself.
+ *
+ * Mirrors mallocgc and its parts (runtime/malloc.go, mcache.go).
+ *
+ *     size up to 32 KB:   cache[class] --has room--> the next free slot, zeroed if its span has been used
+ *                               `--full--> central.c for another span (a refill)
+ *     above:              pages of its own from the page heap, zeroed in pieces of 256 KB
+ *
+ *   L1  A P allocates for the thread that is inside with it: the fast path takes no lock and no atomic instruction.
+ *   L2  Before the object exists the P pays for it: while marking, an allocation that finds the P's credit used up assists.
+ *   L3  What is allocated while marking is marked at once (born black): it is not scanned, and what is stored into it was
+ *       reachable when marking began, is told to the barrier, or is black itself.
+ *   L4  The address is published after the object: zeroes, bits and shape stand before the fence, every store of the address
+ *       behind it.
+ *   L5  At the end of a refill or a large object the pacer is asked whether a collection is due.
+ *
+ * The knob `path`: with GM_ALLOC_HEAP every small object takes the page heap's lock on its way (C1.5).
+ */
+#include "base/probe.h"
+#include "heap/heap.h"
+
+#include <string.h>
+
+static bool refill(gm_p *p, uint8_t spanclass)
+{
+    gm_heap *h = p->heap;
+    gm_span span = gm_span_enter(GM_CAUSE_ALLOCATION);
+    mspan *s = p->cache[spanclass];
+    p->cache[spanclass] = NULL;
+    if (s)
+        gm_central_uncacheSpan(h, &p->mark, s);
+    p->cache[spanclass] = gm_central_cacheSpan(h, p, spanclass);
+    count(p->mark.count, GM_HEAP_REFILLS, 1);
+    gm_gc_pace(h);
+    gm_span_leave(span);
+    return p->cache[spanclass] != NULL;
+}
+
+static void zero_in_pieces(gm_p *p, uintptr_t at, size_t size)
+{
+    for (size_t n; size > 0; at += n, size -= n) {
+        n = size < zeroPiece ? size : zeroPiece;
+        memset((void *)at, 0, n);
+        count(p->mark.count, GM_HEAP_ZERO_PIECES, 1);
+    }
+}
+
+/* L3 and L4, for object i. */
+static void *born(gm_p *p, mspan *s, uint32_t i, uint32_t shape)
+{
+    if (shape)
+        gm_store_rlx(&s->shapes[i], (uint8_t)shape); /* published by the fence */
+    if (gm_unlikely(gm_marking(p->heap)))
+        gm_born_black(&p->mark, s, i);
+    gm_fence_rel(); /* pairs with the acquire loads of pointers in mark.c (L4) */
+    return (void *)objectBase(s, i);
+}
+
+static void *take_large(gm_p *p, size_t size, uint32_t shape)
+{
+    gm_heap *h = p->heap;
+    uint64_t npages = ((uint64_t)size + pageSize - 1) >> pageShift;
+    if (npages > UINT32_MAX / 2)
+        return NULL;
+    mspan *s = gm_pages_alloc(&h->pages, (uint32_t)npages, (uint8_t)(shape == 0), (size_t)npages << pageShift);
+    if (!s)
+        return NULL;
+    if (s->needzero)
+        zero_in_pieces(p, s->base, s->elemsize);
+    gm_span_next(s);
+    gm_add_rlx(&h->live, s->elemsize); /* a number */
+    void *object = born(p, s, 0, shape);
+    gm_central_put_large(h, s);
+    count(p->mark.count, GM_HEAP_LARGE, 1);
+    gm_gc_pace(h);
+    return object;
+}
+
+static void *take_small(gm_p *p, unsigned class, uint32_t shape)
+{
+    uint8_t spanclass = (uint8_t)(2 * class + (shape == 0));
+    mspan *s = p->cache[spanclass];
+    uintptr_t object = gm_likely(s != NULL) ? gm_span_next(s) : 0;
+    while (gm_unlikely(!object)) {
+        if (!refill(p, spanclass))
+            return NULL;
+        s = p->cache[spanclass];
+        object = gm_span_next(s);
+    }
+    if (s->needzero)
+        memset((void *)object, 0, s->elemsize);
+    count(p->mark.count, GM_HEAP_SMALL, 1);
+    return born(p, s, objectIndex(s, object), shape);
+}
+
+/* Every small object by way of the page heap's lock. */
+static void *take_locked(gm_p *p, unsigned class, uint32_t shape)
+{
+    pthread_mutex_lock(&p->heap->pages.lock);
+    pthread_mutex_unlock(&p->heap->pages.lock);
+    return take_small(p, class, shape);
+}
+
+/* A zeroed object of that shape (0: it holds no pointers); NULL: no memory, or over the limit. Inside. */
+void *gm_heap_take(gm_p *p, size_t size, uint32_t shape)
+{
+    gm_heap *h = p->heap;
+    if (gm_unlikely(gm_marking(h)) && h->config.assist == GM_ASSIST_BYTES) {
+        p->assistBytes -= (int64_t)size;
+        if (p->assistBytes < 0 && h->config.assist_site == GM_SITE_MALLOC)
+            gm_assist(p, GM_HEAP_ASSISTS_MALLOC);
+    }
+    unsigned class = size <= h->config.large_limit ? gm_size_class(size) : 0;
+    if (gm_unlikely(!class))
+        return take_large(p, size, shape);
+    return gm_unlikely(h->config.path == GM_ALLOC_HEAP) ? take_locked(p, class, shape) : take_small(p, class, shape);
+}
+
+/* All spans back to where they came from; those of an earlier sweepgen are swept (T3). */
+void gm_cache_flush(gm_p *p)
+{
+    for (unsigned i = 0; i < spanClasses; i++) {
+        mspan *s = p->cache[i];
+        p->cache[i] = NULL;
+        if (s)
+            gm_central_uncacheSpan(p->heap, &p->mark, s);
+    }
+    p->flushGen = gm_load_rlx(&p->heap->sweepgen); /* changes only while the world is stopped */
+}
