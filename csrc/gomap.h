@@ -819,7 +819,7 @@ typedef struct gm_heap_config {
     uint64_t limit;       /* bytes of pages in use, at most; 0: none */
     uint32_t procs;       /* Ps that a quarter is taken of, 1 to 256 */
     int32_t workers;      /* dedicated ones; -1: as Go divides the quarter */
-    uint32_t poison;      /* 1: freed objects are filled */
+    uint32_t poison;      /* 1: freed objects are filled; always where marking is unsound */
     uint32_t path;        /* enum gm_alloc_path, and so on */
     uint32_t large_limit; /* bytes; larger objects have pages of their own: 32768, or less */
     uint32_t mcache_flush;

@@ -22,8 +22,6 @@
 
 enum { shapeHeader = 16 };
 
-GM_THREAD_LOCAL gm_barrier *gm_barrier_now;
-
 static _Atomic uint64_t heaps; /* numbers given out so far */
 
 /* ------------------------------------------------------------------ settings */
@@ -108,44 +106,44 @@ static void detach(void *ctx, gm_member *m)
 
 /* ------------------------------------------------------------------ what a map calls */
 
-static void *enter(void *ctx)
+static void enter(void *ctx)
 {
-    return gm_world_enter(ctx);
+    gm_world_enter(ctx);
 }
 
-static void leave(void *inside)
+static void leave(void *ctx)
 {
-    gm_world_leave(inside);
+    gm_world_leave(gm_world_inside(ctx));
 }
 
-static void safe(void *inside)
+static void safe(void *ctx)
 {
-    gm_world_safe(inside);
+    gm_world_safe(gm_world_inside(ctx));
 }
 
-static void *pointers(void *inside, const gm_member *m, size_t size)
+static void *pointers(void *ctx, const gm_member *m, size_t size)
 {
-    return gm_heap_take(inside, size, m->shape_id);
+    return gm_heap_take(gm_world_inside(ctx), size, m->shape_id);
 }
 
-static void *plain(void *inside, size_t size)
+static void *plain(void *ctx, size_t size)
 {
-    return gm_heap_take(inside, size, 0);
+    return gm_heap_take(gm_world_inside(ctx), size, 0);
 }
 
-/* Whether a collection has brought the pages in use under nine tenths of the limit, or less than before. */
-static bool make_room(void *inside)
+/* Whether a collection has given pages back. */
+static bool make_room(void *ctx)
 {
-    gm_p *p = inside;
+    gm_p *p = gm_world_inside(ctx);
     pageheap *pages = &p->heap->pages;
     uint64_t before = gm_load_rlx(&pages->in_use);
     gm_gc_wait_inside(p);
     return gm_load_rlx(&pages->in_use) < before;
 }
 
-static void keep(void *inside, void *object)
+static void keep(void *ctx, void *object)
 {
-    gm_p *p = inside;
+    gm_p *p = gm_world_inside(ctx);
     if (!gm_marking(p->heap))
         return;
     gm_mark(&p->mark, (uintptr_t)object);
@@ -153,9 +151,9 @@ static void keep(void *inside, void *object)
 }
 
 /* Go's bulk barrier. */
-static void wipe(void *inside, void *block)
+static void wipe(void *ctx, void *block)
 {
-    gm_p *p = inside;
+    gm_p *p = gm_world_inside(ctx);
     mspan *s = gm_barrier_now ? gm_span_of(&p->heap->pages, (uintptr_t)block) : NULL;
     if (!s || !holdsPointers(s))
         return;
@@ -171,9 +169,9 @@ static void wipe(void *inside, void *block)
 
 /* ------------------------------------------------------------------ the knobs' hooks */
 
-static void before_get(void *inside, const void *address)
+static void before_get(void *ctx, const void *address)
 {
-    gm_p *p = inside;
+    gm_p *p = gm_world_inside(ctx);
     mspan *s = p->heap->config.read_span_lock ? gm_span_of(&p->heap->pages, (uintptr_t)address) : NULL;
     if (!s)
         return;
@@ -185,9 +183,9 @@ static void before_get(void *inside, const void *address)
         gm_relax();
 }
 
-static void after_get(void *inside, const void *address, const void *found)
+static void after_get(void *ctx, const void *address, const void *found)
 {
-    gm_p *p = inside;
+    gm_p *p = gm_world_inside(ctx);
     gm_heap *h = p->heap;
     mspan *s = h->config.read_span_lock ? gm_span_of(&h->pages, (uintptr_t)address) : NULL;
     if (s)
@@ -211,14 +209,14 @@ static void flush_all(gm_p *p, uint32_t when)
     count(p->mark.count, GM_HEAP_ALL_P_FLUSHES, 1);
 }
 
-static void grow_work(void *inside)
+static void grow_work(void *ctx)
 {
-    flush_all(inside, GM_WBBUF_GROWWORK);
+    flush_all(gm_world_inside(ctx), GM_WBBUF_GROWWORK);
 }
 
-static void grow(void *inside)
+static void grow(void *ctx)
 {
-    flush_all(inside, GM_WBBUF_HASHGROW);
+    flush_all(gm_world_inside(ctx), GM_WBBUF_HASHGROW);
 }
 
 /* ------------------------------------------------------------------ making and freeing */

@@ -182,7 +182,7 @@ struct gm_heap {
     pthread_mutex_t members_lock;
     gm_member *members;
     gm_shape shapes[mostShapes]; /* from 1 on */
-    uint32_t nshapes; /* under members_lock */
+    uint32_t nshapes;            /* under members_lock */
 };
 
 /* pages.c */
@@ -227,6 +227,7 @@ void gm_cache_flush(gm_p *p);
 
 /* world.c */
 gm_p *gm_world_enter(gm_heap *h);
+gm_p *gm_world_inside(gm_heap *h);
 void gm_world_leave(gm_p *p);
 void gm_world_safe(gm_p *p);
 void gm_world_stop(gm_heap *h, gm_p *self);

@@ -98,7 +98,8 @@ static gm_p *acquire(gm_heap *h)
     }
 }
 
-static gm_p *inside(gm_heap *h)
+/* The P that the thread is inside with; NULL: it is not inside. */
+gm_p *gm_world_inside(gm_heap *h)
 {
     gm_p *p = held;
     while (p && p->heap != h)
@@ -108,7 +109,7 @@ static gm_p *inside(gm_heap *h)
 
 gm_p *gm_world_enter(gm_heap *h)
 {
-    gm_p *p = inside(h);
+    gm_p *p = gm_world_inside(h);
     if (p) {
         p->depth++;
         return p;

@@ -191,12 +191,14 @@ int gm_map_evacuate(gm_map *m, uint64_t n)
         return status;
     if (!growing(m))
         status = GM_MISS;
+    gm_enter_world(m);
     while (status == GM_OK && n-- > 0 && growing(m)) {
         uint64_t mark = gm_load_rlx(&m->h.nevacuate);
         if (m->extra.freeze_at <= mark)
             m->extra.freeze_at = mark + 1;
         status = m->path->evacuate(m, mark);
     }
+    gm_leave_world(m);
     gm_leave_write(m);
     return status;
 }

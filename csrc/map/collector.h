@@ -46,23 +46,24 @@ typedef struct gm_barrier {
 
 struct gm_collector {
     void *ctx;
-    int (*attach)(void *ctx, gm_member *member); /* inside; shape, roots are set */
+    /* From inside; shape and roots are set. GM_E_ARGUMENT: it cannot be had here. */
+    int (*attach)(void *ctx, gm_member *member);
     void (*detach)(void *ctx, gm_member *member);
-    /* Into the world and out of it; nests. What enter gave is for leave and the calls below. */
-    void *(*enter)(void *ctx);
-    void (*leave)(void *inside);
-    void (*safe)(void *inside); /* the caller holds no pointer: the world may stop here */
-    /* Zeroed blocks, with pointers of the member's shape or without any. NULL: none left. Inside. */
-    void *(*pointers)(void *inside, const gm_member *member, size_t size);
-    void *(*plain)(void *inside, size_t size);
-    bool (*make_room)(void *inside);         /* after a NULL, holding no pointer: collects; false: it is in vain */
-    void (*keep)(void *inside, void *p);     /* p is about to be kept in a list of the header's */
-    void (*wipe)(void *inside, void *block); /* all pointers in a block are about to be overwritten */
+    /* Into the world and out of it; nests. All below is for threads inside. */
+    void (*enter)(void *ctx);
+    void (*leave)(void *ctx);
+    void (*safe)(void *ctx); /* the caller holds no pointer: the world may stop here */
+    /* Zeroed blocks, with pointers of the member's shape or without any. NULL: none left. */
+    void *(*pointers)(void *ctx, const gm_member *member, size_t size);
+    void *(*plain)(void *ctx, size_t size);
+    bool (*make_room)(void *ctx);         /* after a NULL, holding no pointer: collects; false: it is in vain */
+    void (*keep)(void *ctx, void *p);     /* p is about to be kept in a list of the header's */
+    void (*wipe)(void *ctx, void *block); /* all pointers in a block are about to be overwritten */
     /* For knobs: a get is going to look at the chain that begins at p; it has, and found what is in that block (or NULL). */
-    void (*before_get)(void *inside, const void *p);
-    void (*after_get)(void *inside, const void *p, const void *found);
-    void (*grow_work)(void *inside); /* for knobs, holding no pointer: growth work, */
-    void (*grow)(void *inside);      /* a growth is about to be done */
+    void (*before_get)(void *ctx, const void *p);
+    void (*after_get)(void *ctx, const void *p, const void *found);
+    void (*grow_work)(void *ctx); /* for knobs, holding no pointer: growth work, */
+    void (*grow)(void *ctx);      /* a growth is about to be done */
 };
 
 /* The barrier of the thread inside, while stores are to be told; else NULL. */

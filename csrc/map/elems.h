@@ -131,6 +131,8 @@ static inline void gm_elem_wipe(gm_map *m, void *slot, void *to)
     if (to)
         gm_elem_load(m, slot, to);
     void *old = gm_elem_plain(m) ? NULL : gm_slot_ptr(slot);
+    if (old)
+        gm_tell_store(slot, NULL);
     gm_shared_zero(slot, m->t.elemslot);
     gm_retire(m, old);
 }

@@ -85,7 +85,7 @@ static bmap *makeBucketArray(gm_map *m, uint8_t B, uint64_t *length)
         return NULL;
     uint64_t start = m->event_kinds ? m->clock.now_ns(m->clock.ctx) : 0;
     gm_span span = gm_span_enter(GM_CAUSE_ARRAY_ALLOCATION);
-    bmap *buckets = gm_mem_new(m, (size_t)size);
+    bmap *buckets = gm_mem_new_buckets(m, (size_t)size);
     gm_span_leave(span);
     if (buckets && m->event_kinds)
         gm_event_push(m, GM_EV_ARRAY_ALLOC, size, m->clock.now_ns(m->clock.ctx) - start, B, B);
@@ -117,7 +117,7 @@ int gm_ensure_overflow(gm_map *m, uint64_t n)
         reserve = (uint64_t)(end - (unsigned char *)m->extra.nextOverflow) / m->t.bucketsize;
     }
     while (m->extra.nspare + reserve < n) {
-        void *b = gm_mem_new(m, m->t.bucketsize);
+        void *b = gm_mem_new_buckets(m, m->t.bucketsize);
         if (!b)
             return GM_E_NOMEM;
         gm_blocklist_push(&m->extra.spare, gm_block_of(b));
@@ -263,9 +263,9 @@ static void retire_contents(gm_map *m, bmap *b)
     for (unsigned i = 0; i < bucketCnt; i++) {
         if (tophashAt(b, i) < minTopHash)
             continue;
-        if (m->t.key_kind == GM_STRING || m->t.key_indirect)
+        if (gm_key_points(m))
             gm_retire(m, gm_slot_ptr(keySlot(m, b, i)));
-        if (m->t.elem_kind == GM_STRING || m->t.elem_kind == GM_PTR || m->t.elem_indirect)
+        if (gm_elem_points(m))
             gm_retire(m, gm_slot_ptr(elemSlot(m, b, i)));
     }
 }
@@ -314,6 +314,7 @@ void gm_clear(gm_map *m)
     bmap *buckets = gm_load_rlx(&m->h.buckets);
     if (growing(m))
         gm_event_push(m, GM_EV_GROW_DROP, gm_load_rlx(&m->h.count), 0, 0, gm_load_rlx(&m->h.B));
+    gm_enter_world(m);
     retire_everything(m);
     m->extra.freeze_at = m->extra.freeze_next;
     gm_store_rel(&m->h.flags, (uint8_t)(gm_load_rlx(&m->h.flags) & ~sameSizeGrow)); /* pairs with find's acquire */
@@ -323,10 +324,13 @@ void gm_clear(gm_map *m)
     gm_store_rlx(&m->h.count, 0);
     gm_reset_hash0(m);
     uint64_t size = m->extra.nbuckets * m->t.bucketsize;
+    if (m->member.collector)
+        m->member.collector->wipe(m->member.collector->ctx, buckets);
     for (uint64_t at = 0; at < size; at += 8)
         gm_store_rlx((_Atomic uint64_t *)(void *)((unsigned char *)buckets + at), 0);
     adopt_reserve(m, buckets, gm_load_rlx(&m->h.B));
     gm_collect_garbage(m, UINT32_MAX);
+    gm_leave_world(m);
 }
 
 static uint32_t roundup(uint32_t n, uint32_t step)
@@ -387,7 +391,9 @@ static bool set_type(maptype *t, const gm_config *c)
  * there to be timed as a whole: it charges nothing. */
 void gm_map_probe(gm_map *m, bool on)
 {
-    if (!gm_knobs_are_go(&m->knobs))
+    if (m->member.collector)
+        m->path = gm_heap_paths[m->t.path];
+    else if (!gm_knobs_are_go(&m->knobs))
         m->path = gm_knob_paths[m->t.path];
     else
         m->path = m->scalar ? gm_scalar_paths[m->t.path] : gm_paths[on][m->t.path][m->hk.hasher == GM_HASH_AES];
@@ -431,6 +437,19 @@ static int presize(gm_map *m, uint64_t hint)
     return GM_OK;
 }
 
+/* The same in a collector's world. */
+static int presize_collected(gm_map *m, const gm_config *c)
+{
+    c->collector->enter(c->collector->ctx);
+    int status = gm_join_collector(m, c->collector);
+    if (status == GM_OK) {
+        gm_map_probe(m, false);
+        status = presize(m, c->hint);
+    }
+    c->collector->leave(c->collector->ctx);
+    return status;
+}
+
 static uint64_t default_now_ns(void *ctx)
 {
     (void)ctx;
@@ -463,7 +482,9 @@ int gm_map_new(const gm_config *c, gm_map **out)
     cellstep step = lay_out(&t, &knobs);
     if (!gm_knobs_allowed(&knobs, &t))
         return GM_E_ARGUMENT;
-    if (c->search == GM_SEARCH_SCALAR && !gm_knobs_are_go(&knobs))
+    if (c->search == GM_SEARCH_SCALAR && (!gm_knobs_are_go(&knobs) || c->collector))
+        return GM_E_ARGUMENT;
+    if (c->collector && knobs.bucket_stride == GM_STRIDE_ALIGNED) /* its blocks begin where an object does */
         return GM_E_ARGUMENT;
     t.bucketsize = stride_of(t.bucketsize, knobs.bucket_stride);
     if (knobs.key_path == GM_KEY_PATH_GENERIC)
@@ -477,6 +498,7 @@ int gm_map_new(const gm_config *c, gm_map **out)
     m->knobs = knobs;
     if (knobs.bucket_stride == GM_STRIDE_ALIGNED || knobs.key_stride == GM_KEYS_ALIGNED)
         gm_align_buckets(m);
+    m->arrays = m->alloc;
     m->h.extra = &m->extra;
     m->extra.freeze_at = m->extra.freeze_next = UINT64_MAX;
     m->clock = c->clock ? *c->clock : (gm_clock){default_now_ns, NULL};
@@ -486,7 +508,7 @@ int gm_map_new(const gm_config *c, gm_map **out)
     set_hash(m, c);
     m->rng = c->rng ? *c->rng : gm_counter_rng_of(&m->own_rng, c->seed);
     gm_store_rlx(&m->h.hash0, c->hash0 ? *c->hash0 : (uint32_t)m->rng.draw(m->rng.ctx, GM_DRAW_HASH0));
-    int status = presize(m, c->hint);
+    int status = c->collector ? presize_collected(m, c) : presize(m, c->hint);
     if (status != GM_OK)
         gm_map_free(m);
     else
@@ -500,16 +522,24 @@ static void free_list(gm_map *m, blocklist *l)
         gm_mem_free(m, gm_blocklist_pop(l) + 1);
 }
 
-/* Drops one reference: the handle's, or an iterator's. The last one frees; acq_rel orders all uses before that. */
-void gm_map_free(gm_map *m)
+static void free_blocks(gm_map *m)
 {
-    if (!m || gm_sub_acq_rel(&m->refs, 1) != 1)
-        return;
     retire_everything(m);
     gm_mem_free(m, gm_load_rlx(&m->h.buckets));
     free_list(m, &m->extra.limbo);
     free_list(m, &m->extra.garbage);
     free_list(m, &m->extra.spare);
+}
+
+/* Drops one reference: the handle's, or an iterator's. The last one frees; acq_rel orders all uses before that. */
+void gm_map_free(gm_map *m)
+{
+    if (!m || gm_sub_acq_rel(&m->refs, 1) != 1)
+        return;
+    if (m->member.collector)
+        m->member.collector->detach(m->member.collector->ctx, &m->member);
+    else
+        free_blocks(m);
     gm_ring_free(&m->events);
     gm_alloc outer = m->outer;
     outer.release(outer.ctx, m->memory, mapBlock);

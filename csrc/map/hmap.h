@@ -68,6 +68,7 @@
 #include "base/ring.h"
 #include "base/rng.h"
 #include "gomap.h"
+#include "map/collector.h"
 #include "map/hash.h"
 #include "map/variant.h"
 
@@ -211,6 +212,8 @@ struct gm_map {
     _Atomic uint32_t refs; /* the handle and each iterator */
     const gm_places *placed;
     cellstep step;
+    gm_member member; /* of a collector's world, if it is in one */
+    gm_alloc arrays;  /* for blocks that hold pointers: `alloc` without a collector */
 };
 
 /* The first of these offsets begins a line in Go's layout, the second in the padded one. */
@@ -256,6 +259,7 @@ void gm_event_push(gm_map *m, int kind, uint64_t n, uint64_t took_ns, uint8_t fr
 extern const gm_path *const gm_paths[2][4][2]; /* [with spans][path][compiled for AES-NI], paths.c */
 extern const gm_path *const gm_scalar_paths[4];
 extern const gm_path *const gm_knob_paths[4];
+extern const gm_path *const gm_heap_paths[4]; /* of maps with a collector, paths_heap.c */
 
 /* knobs.c */
 bool gm_knobs_allowed(const gm_knobs *k, const maptype *t);
@@ -269,6 +273,8 @@ void gm_count_stale(const gm_map *m);
 
 /* memory.c */
 void *gm_mem_new(gm_map *m, size_t size);
+void *gm_mem_new_buckets(gm_map *m, size_t size);
+int gm_join_collector(gm_map *m, const gm_collector *c);
 void gm_mem_free(gm_map *m, void *p);
 void gm_retire(gm_map *m, void *p);
 void gm_collect_garbage(gm_map *m, unsigned limit);
@@ -278,6 +284,31 @@ gm_block *gm_blocklist_pop(blocklist *l);
 static inline gm_block *gm_block_of(void *p)
 {
     return (gm_block *)p - 1;
+}
+
+/* ------------------------------------------------------------------ a collector, if there is one (collector.h) */
+
+#ifndef GM_COLLECTED
+#define GM_COLLECTED 0 /* 1 in paths_heap.c: elsewhere all this is nothing */
+#endif
+
+/* Before a pointer is stored into a slot of a block (Y1). */
+static inline void gm_tell_store(const void *slot, void *now)
+{
+    if (GM_COLLECTED && gm_unlikely(gm_barrier_now != NULL))
+        gm_barrier_put(gm_barrier_now, gm_load_acq((void *const _Atomic *)slot), now); /* acquire: as gm_slot_ptr */
+}
+
+static inline void gm_enter_world(const gm_map *m)
+{
+    if (m->member.collector)
+        m->member.collector->enter(m->member.collector->ctx);
+}
+
+static inline void gm_leave_world(const gm_map *m)
+{
+    if (m->member.collector)
+        m->member.collector->leave(m->member.collector->ctx);
 }
 
 /* ------------------------------------------------------------------ reading and writing buckets */
@@ -321,6 +352,7 @@ static inline void *gm_slot_ptr(const void *slot)
 
 static inline void gm_slot_set_ptr(void *slot, void *p)
 {
+    gm_tell_store(slot, p);
     gm_store_rel((void *_Atomic *)slot, p);
 }
 
@@ -437,6 +469,16 @@ static inline uint64_t noldbuckets(const gm_map *m)
 {
     uint8_t B = gm_load_rlx(&m->h.B);
     return (uint64_t)1 << (gm_load_rlx(&m->h.flags) & sameSizeGrow ? B : B - 1);
+}
+
+static inline bool gm_key_points(const gm_map *m)
+{
+    return m->t.key_kind == GM_STRING || m->t.key_indirect;
+}
+
+static inline bool gm_elem_points(const gm_map *m)
+{
+    return m->t.elem_kind == GM_STRING || m->t.elem_kind == GM_PTR || m->t.elem_indirect;
 }
 
 /* An overflow bucket's index in the reserve of its array, -1 if it came from the heap. */

@@ -47,7 +47,7 @@ struct gm_iter {
 
 int gm_iter_new(gm_map *m, gm_iter **out)
 {
-    *out = m->alloc.zalloc(m->alloc.ctx, sizeof **out);
+    *out = m->outer.zalloc(m->outer.ctx, sizeof **out);
     if (!*out)
         return GM_E_NOMEM;
     (*out)->m = m;
@@ -67,7 +67,7 @@ void gm_iter_free(gm_iter *it)
     if (!it)
         return;
     gm_map *m = it->m;
-    gm_alloc alloc = m->alloc;
+    gm_alloc alloc = m->outer;
     close_iter(it);
     alloc.release(alloc.ctx, it, sizeof *it);
     gm_map_free(m);
@@ -304,11 +304,11 @@ int gm_range(gm_map *m, uint64_t limit, gm_visit visit, void *ctx)
     if (m->t.key_size <= smallRange && m->t.elem_size <= smallRange)
         return range_into(m, limit, visit, ctx, small, small + smallRange);
     size_t room = ((size_t)m->t.key_size + 31) / 16 * 16, size = room + m->t.elem_size + 16;
-    unsigned char *large = m->alloc.zalloc(m->alloc.ctx, size);
+    unsigned char *large = m->outer.zalloc(m->outer.ctx, size);
     if (!large)
         return GM_E_NOMEM;
     int status = range_into(m, limit, visit, ctx, large, large + room);
-    m->alloc.release(m->alloc.ctx, large, size);
+    m->outer.release(m->outer.ctx, large, size);
     return status;
 }
 

@@ -17,10 +17,15 @@
  * Garbage is freed a few blocks with each write because the overflow buckets of a large array are many (a fifth of all
  * buckets at full load): freed at once, they would make the write that ends a growth stall as no write in Go does.
  *
+ * With a collector (collector.h) the blocks are its. Nothing is given back: what is free of readers, and of old cells, is for
+ * the collector to find, so only an open iterator makes blocks wait in limbo, whose blocks are roots.
+ *
  * Divergence: while an iterator stays open, what is deleted stays in memory; Go's collector would keep only what the
  * iterator can reach.
  */
 #include "map/hmap.h"
+
+GM_THREAD_LOCAL gm_barrier *gm_barrier_now;
 
 void gm_blocklist_push(blocklist *l, gm_block *b)
 {
@@ -53,17 +58,28 @@ static void splice(blocklist *to, blocklist *from)
     *from = (blocklist){NULL, NULL};
 }
 
-/* Zeroed memory of `size` bytes, or NULL. */
-void *gm_mem_new(gm_map *m, size_t size)
+static void *new_block(gm_map *m, const gm_alloc *from, size_t size)
 {
     if (size > SIZE_MAX / 2)
         return NULL;
-    gm_block *b = m->alloc.zalloc(m->alloc.ctx, sizeof *b + size);
+    gm_block *b = from->zalloc(from->ctx, sizeof *b + size);
     if (!b)
         return NULL;
     b->size = size;
     m->extra.bytes += sizeof *b + size;
     return b + 1;
+}
+
+/* Zeroed memory of `size` bytes that holds no pointers, or NULL. */
+void *gm_mem_new(gm_map *m, size_t size)
+{
+    return new_block(m, &m->alloc, size);
+}
+
+/* The same for buckets. */
+void *gm_mem_new_buckets(gm_map *m, size_t size)
+{
+    return new_block(m, &m->arrays, size);
 }
 
 static void free_block(gm_map *m, gm_block *b)
@@ -82,8 +98,9 @@ void gm_mem_free(gm_map *m, void *p)
 
 static bool quiet(gm_map *m)
 {
+    bool held = !m->member.collector && (growing(m) || m->extra.defer_all);
     /* acquire pairs with the release in gm_iter_free (M2) */
-    return !growing(m) && !m->extra.defer_all && gm_load_acq(&m->extra.open_iters) == 0;
+    return !held && gm_load_acq(&m->extra.open_iters) == 0;
 }
 
 /* For memory that has just been unlinked from the map. */
@@ -91,17 +108,97 @@ void gm_retire(gm_map *m, void *p)
 {
     if (!p)
         return;
-    if (quiet(m))
+    if (quiet(m)) {
         free_block(m, gm_block_of(p));
-    else
-        gm_blocklist_push(&m->extra.limbo, gm_block_of(p));
+        return;
+    }
+    if (m->member.collector)
+        m->member.collector->keep(m->member.collector->ctx, p);
+    gm_blocklist_push(&m->extra.limbo, gm_block_of(p));
 }
 
 /* Frees up to `limit` blocks that nobody can hold any more. */
 void gm_collect_garbage(gm_map *m, unsigned limit)
 {
+    gm_enter_world(m); /* the lists are roots */
     if (m->extra.limbo.head && quiet(m))
         splice(&m->extra.garbage, &m->extra.limbo);
     while (limit-- > 0 && m->extra.garbage.head)
         free_block(m, gm_blocklist_pop(&m->extra.garbage));
+    gm_leave_world(m);
+}
+
+/* ------------------------------------------------------------------ a collector's blocks */
+
+static void *collected_plain(void *ctx, size_t size)
+{
+    const gm_map *m = ctx;
+    gm_enter_world(m);
+    void *p = m->member.collector->plain(m->member.collector->ctx, size);
+    gm_leave_world(m);
+    return p;
+}
+
+static void *collected_pointers(void *ctx, size_t size)
+{
+    const gm_map *m = ctx;
+    gm_enter_world(m);
+    void *p = m->member.collector->pointers(m->member.collector->ctx, &m->member, size);
+    gm_leave_world(m);
+    return p;
+}
+
+static void collected_release(void *ctx, void *p, size_t size)
+{
+    (void)ctx;
+    (void)p;
+    (void)size;
+}
+
+static void visit_list(const blocklist *l, gm_root_visit visit, void *ctx)
+{
+    for (gm_block *b = l->head; b; b = b->next)
+        visit(ctx, b);
+}
+
+static void roots(gm_member *member, gm_root_visit visit, void *ctx)
+{
+    gm_map *m = (gm_map *)(void *)((unsigned char *)member - offsetof(gm_map, member));
+    visit(ctx, gm_load_rlx(&m->h.buckets)); /* the world is stopped: nobody writes */
+    visit(ctx, gm_load_rlx(&m->h.oldbuckets));
+    visit_list(&m->extra.spare, visit, ctx);
+    visit_list(&m->extra.limbo, visit, ctx);
+    visit_list(&m->extra.garbage, visit, ctx);
+}
+
+static void add_slots(gm_shape *s, uint32_t first, uint32_t stride)
+{
+    for (uint32_t i = 0; i < bucketCnt; i++)
+        s->at[s->n++] = first + i * stride;
+}
+
+/* Buckets behind a block's header. GM_REF elems are numbers, not pointers. */
+static gm_shape shape_of(const gm_map *m)
+{
+    gm_shape s = {.first = sizeof(gm_block), .stride = m->t.bucketsize};
+    if (gm_key_points(m))
+        add_slots(&s, bucketCnt, m->t.keyslot);
+    if (gm_elem_points(m))
+        add_slots(&s, m->t.elem_off, m->t.elemslot);
+    s.at[s.n++] = m->t.overflow_off;
+    return s;
+}
+
+/* From now on the map's blocks are the collector's. Before it has any, from inside of the collector's world. */
+int gm_join_collector(gm_map *m, const gm_collector *c)
+{
+    m->member.shape = shape_of(m);
+    m->member.roots = roots;
+    int status = c->attach(c->ctx, &m->member);
+    if (status != GM_OK)
+        return status;
+    m->member.collector = c;
+    m->alloc = (gm_alloc){collected_plain, collected_release, m};
+    m->arrays = (gm_alloc){collected_pointers, collected_release, m};
+    return GM_OK;
 }

@@ -13,6 +13,7 @@
  *   PATH_KNOBS   1: does what the map's knobs say (knobs.c); 0: what Go's settings say, which are constants then
  *   HDR(word)    where a word of the map's header lies, and KNOB(name): if not in the map, and not as PATH_KNOBS says
  *                (lab/headers.c)
+ *   GM_COLLECTED 1: lives in a collector's world (told.h, collector.h); 0: knows nothing of one
  *
  * ALGORITHM. A key's hash has two uses: its low B bits choose the bucket, its top byte (tophash) stands in the bucket so
  * that most cells are ruled out eight at a time, with one vector compare and no branch per cell.
@@ -176,6 +177,19 @@ PATH_FN inline void P(enter)(gm_map *m)
         gm_add_rlx(&m->counts.entered, 1);
 }
 
+#if GM_COLLECTED
+/* A get that the collector is told of: its knobs lock the array's span, or mark what was found. */
+PATH_FN inline bmap *P(find_told)(gm_map *m, K(t) k, unsigned *cell)
+{
+    const gm_collector *c = m->member.collector;
+    const void *array = gm_load_acq(HDR(buckets)); /* pairs with hashGrow's release */
+    c->before_get(c->ctx, array);
+    bmap *b = P(find)(m, k, cell);
+    c->after_get(c->ctx, array, b && gm_elem_points(m) ? gm_slot_ptr(elemSlot(m, b, *cell)) : b);
+    return b;
+}
+#endif
+
 PATH_HOT int P(get_key)(gm_map *m, K(t) k, void *elem)
 {
     unsigned cell;
@@ -183,7 +197,11 @@ PATH_HOT int P(get_key)(gm_map *m, K(t) k, void *elem)
         P(enter)(m);
     if (KNOB(check_writing) == GM_CHECK_ON && gm_unlikely(gm_load_rlx(HDR(flags)) & hashWriting))
         return GM_E_READ_WRITE;
+#if GM_COLLECTED
+    bmap *b = P(find_told)(m, k, &cell);
+#else
     bmap *b = P(find)(m, k, &cell);
+#endif
     if (!b)
         return GM_MISS;
     if (elem)
@@ -274,6 +292,8 @@ PATH_FN GM_APART int P(insert)(gm_map *m, K(t) k, uint8_t top, P(place) at, cons
 
 PATH_FN inline int P(grow_work)(gm_map *m, uint64_t bucket)
 {
+    if (GM_COLLECTED)
+        m->member.collector->grow_work(m->member.collector->ctx);
     return PATH_KNOBS ? gm_growWork_knobs(m, bucket) : gm_growWork(m, bucket);
 }
 
@@ -296,6 +316,8 @@ PATH_HOT int P(put)(gm_map *m, K(t) k, uint64_t hash, const void *elem, size_t e
         }
         if (GROWING || !GROWTH_DUE(B, grown))
             return P(insert)(m, k, tophash(hash), at, elem, elem_len);
+        if (GM_COLLECTED)
+            m->member.collector->grow(m->member.collector->ctx);
         if (gm_hashGrow(m) != GM_OK)
             return GM_E_NOMEM;
         grown = true;
@@ -399,6 +421,8 @@ PATH_FN inline void P(move_cell)(gm_map *m, bmap *from, unsigned i, uint8_t top,
         to->b = gm_newoverflow(m, to->b);
         to->i = 0;
     }
+    if (GM_COLLECTED)
+        gm_tell_move(m, to->b, to->i, from, i);
     K(move)(m, KEY_SLOT(to->b, to->i), KEY_SLOT(from, i));
     gm_elem_move(m, ELEM_SLOT(to->b, to->i), ELEM_SLOT(from, i));
     setTophash(to->b, to->i, top);
@@ -449,6 +473,8 @@ PATH_FN void P(let_go_chain)(gm_map *m, bmap *first, uint64_t newbit)
         }
     if (m->t.bucket_pointers && !(gm_load_rlx(HDR(flags)) & oldIterator)) {
         unsigned char *p = (unsigned char *)first;
+        if (GM_COLLECTED)
+            gm_tell_wipe(m, first);
         for (size_t at = bucketCnt; at < m->t.bucketsize; at += 8)
             gm_shared_zero(p + at, 8);
     }
@@ -480,17 +506,32 @@ PATH_FN int P(evacuate)(gm_map *m, uint64_t oldbucket)
 
 PATH_FN int P(get)(gm_map *m, const void *key, size_t len, void *elem)
 {
-    return P(get_key)(m, K(from)(m, key, len), elem);
+    gm_begin_told(m);
+    int status = P(get_key)(m, K(from)(m, key, len), elem);
+    gm_end_told(m);
+    return status;
 }
 
 PATH_FN int P(assign)(gm_map *m, const void *key, size_t len, const void *elem, size_t elem_len, uint64_t *old_ref)
 {
-    return P(assign_key)(m, K(from)(m, key, len), elem, elem_len, old_ref);
+    gm_begin_told(m);
+    int status;
+    do
+        status = P(assign_key)(m, K(from)(m, key, len), elem, elem_len, old_ref);
+    while (gm_again_told(m, status));
+    gm_end_told(m);
+    return status;
 }
 
 PATH_FN int P(del)(gm_map *m, const void *key, size_t len, void *old_elem)
 {
-    return P(delete_key)(m, K(from)(m, key, len), old_elem);
+    gm_begin_told(m);
+    int status;
+    do
+        status = P(delete_key)(m, K(from)(m, key, len), old_elem);
+    while (gm_again_told(m, status));
+    gm_end_told(m);
+    return status;
 }
 
 #if PATH_KNOBS || PATH_SCALAR
@@ -500,12 +541,15 @@ PATH_FN int P(get_many)(gm_map *m, gm_key_batch keys, size_t n, void *elems, uin
     unsigned char *to = elems;
     size_t hits = 0, step = m->t.elem_size;
     int status = GM_OK;
+    gm_begin_told(m);
     for (size_t i = 0; i < n && status >= 0; i++) {
         status = P(get_key)(m, K(at)(m, keys, i), to ? to + i * step : NULL);
         hits += status == GM_OK;
         if (found)
             found[i] = status == GM_OK;
+        gm_between_told(m);
     }
+    gm_end_told(m);
     *done = hits;
     return status < 0 ? status : GM_OK;
 }
@@ -515,8 +559,14 @@ PATH_FN int P(assign_many)(gm_map *m, gm_key_batch keys, size_t n, const void *e
     const unsigned char *from = elems;
     size_t i = 0, step = m->t.elem_size;
     int status = GM_OK;
-    for (; i < n && status == GM_OK; i++)
-        status = P(assign_key)(m, K(at)(m, keys, i), from ? from + i * step : NULL, step, old_refs ? old_refs + i : NULL);
+    gm_begin_told(m);
+    for (; i < n && status == GM_OK; i++) {
+        do
+            status = P(assign_key)(m, K(at)(m, keys, i), from ? from + i * step : NULL, step, old_refs ? old_refs + i : NULL);
+        while (gm_again_told(m, status));
+        gm_between_told(m);
+    }
+    gm_end_told(m);
     *done = status == GM_OK ? i : i - 1;
     return status;
 }
@@ -525,10 +575,15 @@ PATH_FN int P(delete_many)(gm_map *m, gm_key_batch keys, size_t n, uint64_t *old
 {
     size_t hits = 0;
     int status = GM_OK;
+    gm_begin_told(m);
     for (size_t i = 0; i < n && status >= 0; i++) {
-        status = P(delete_key)(m, K(at)(m, keys, i), old_refs ? old_refs + i : NULL);
+        do
+            status = P(delete_key)(m, K(at)(m, keys, i), old_refs ? old_refs + i : NULL);
+        while (gm_again_told(m, status));
         hits += status == GM_OK;
+        gm_between_told(m);
     }
+    gm_end_told(m);
     *done = hits;
     return status < 0 ? status : GM_OK;
 }

@@ -17,6 +17,7 @@
 #include "map/elems.h"
 #include "map/hmap.h"
 #include "map/keys.h"
+#include "map/told.h"
 
 #define PATH_PROBED 0
 #define PATH_SCALAR 0

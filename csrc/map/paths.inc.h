@@ -1,6 +1,6 @@
 /* paths.inc.h: the forms of path.inc.h, with spans or without (PATH_PROBED), with vector or scalar search (PATH_SCALAR), with
  * knobs or with Go's settings (PATH_KNOBS); of scalar and knobs only those for any hasher. Included by paths.c three times and
- * by paths_knobs.c.
+ * by paths_knobs.c and paths_heap.c.
  */
 
 /* The forms for any hasher. */

@@ -53,11 +53,11 @@ int gm_ung_compare_and_swap(gm_map *m, const void *key, size_t len, const void *
     _Alignas(16) unsigned char small[smallElem];
     if (m->t.elem_size <= smallElem)
         return swap_if_equal(m, key, len, expected, elem, small);
-    void *large = m->alloc.zalloc(m->alloc.ctx, m->t.elem_size);
+    void *large = m->outer.zalloc(m->outer.ctx, m->t.elem_size);
     if (!large)
         return GM_E_NOMEM;
     int status = swap_if_equal(m, key, len, expected, elem, large);
-    m->alloc.release(m->alloc.ctx, large, m->t.elem_size);
+    m->outer.release(m->outer.ctx, large, m->t.elem_size);
     return status;
 }
 
