@@ -12,7 +12,7 @@ import hashlib
 import operator
 import secrets
 from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, MutableMapping, ValuesView
-from typing import Any, NamedTuple, overload
+from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -38,6 +38,9 @@ from gomap.iterator import EXHAUSTED, MapItems, MapIterator, MapValues
 from gomap.kinds import Batch, Kind, ObjectKind, Strings, StrKind, elem_kind, key_kind
 from gomap.knobs import KnobCounts, checked_knobs, core_knobs
 from gomap.objects import Objects
+
+if TYPE_CHECKING:
+    from gomap.lab.heap import Heap
 
 __all__ = ["Event", "Header", "Map"]
 
@@ -143,7 +146,8 @@ class Map(MutableMapping[Any, Any]):
     on one cache line) or "padded" (what writes change on a line apart from what reads need); no answer depends on it.
     events: which structural events are kept, "none", "growth" (a few per doubling) or "all" (one per evacuated bucket too:
     an insert costs up to a third more); event_capacity: how many of the newest. knobs: settings that real Go does not have,
-    by name (`gomap.knobs.KNOBS`), such as {"load_limit": 8.0}; None: Go's.
+    by name (`gomap.knobs.KNOBS`), such as {"load_limit": 8.0}; None: Go's. heap: a `gomap.lab.Heap` that the buckets, and what
+    they point to, come from, and whose collector takes them back; None: the C library's memory, freed by the map.
 
     Unlike dict, keys are typed: asking for a key of another type is a `TypeError`, for an integer that does not fit an
     `OverflowError`. float64 keys are Go's: NaN is never found, every assignment to it adds an entry, and only `clear`
@@ -159,6 +163,7 @@ class Map(MutableMapping[Any, Any]):
         "_events",
         "_handle",
         "_hasher",
+        "_heap",
         "_keep",
         "_key",
         "_knobs",
@@ -181,6 +186,7 @@ class Map(MutableMapping[Any, Any]):
         events: str = "growth",
         event_capacity: int = 1024,
         knobs: Mapping[str, Any] | None = None,
+        heap: Heap | None = None,
         _overrides: Mapping[str, Any] | None = None,
     ) -> None:
         self._key: Kind = key_kind(key)
@@ -197,6 +203,9 @@ class Map(MutableMapping[Any, Any]):
         config.events, config.event_kinds = (0 if events == "none" else event_capacity), RECORDED[events]
         self._knobs = checked_knobs(knobs)
         config.knobs = kept_knobs = core_knobs(self._knobs)
+        if heap is not None:
+            config.collector = heap.collector
+        self._heap = heap  # outlives the map
         self._keep = dict(_overrides or {})  # an allocator or generator must outlive the map
         for name, value in self._keep.items():
             setattr(config, name, value)
@@ -206,6 +215,8 @@ class Map(MutableMapping[Any, Any]):
             raise OutOfMemory(f"no memory for a map with hint {hint}")
         if status == ARGUMENT and self._knobs.get("bucket_stride") == "192":
             raise BadValue(f"knob bucket_stride: a bucket of {key} keys and {elem} elems is larger than 192 bytes")
+        if status == ARGUMENT and heap is not None:
+            raise BadValue("heap: it has maps of 255 shapes already, or bucket_stride='aligned 64' was asked for with it")
         ensure(status)
         del kept_knobs  # the map has a copy
         self._handle = ffi.gc(handle[0], lib.gm_map_free)

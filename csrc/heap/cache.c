@@ -45,15 +45,19 @@ static void zero_in_pieces(gm_p *p, uintptr_t at, size_t size)
     }
 }
 
-/* L3 and L4, for object i. */
-static void *born(gm_p *p, mspan *s, uint32_t i, uint32_t shape)
+/* L3 and L4. */
+static void *born(gm_p *p, mspan *s, uintptr_t object, uint32_t shape)
 {
-    if (shape)
-        gm_store_rlx(&s->shapes[i], (uint8_t)shape); /* published by the fence */
-    if (gm_unlikely(gm_marking(p->heap)))
-        gm_born_black(&p->mark, s, i);
+    bool marking = gm_marking(p->heap);
+    if (shape || marking) {
+        uint32_t i = objectIndex(s, object);
+        if (shape)
+            gm_store_rlx(&s->shapes[i], (uint8_t)shape); /* published by the fence */
+        if (marking)
+            gm_born_black(&p->mark, s, i);
+    }
     gm_fence_rel(); /* pairs with the acquire loads of pointers in mark.c (L4) */
-    return (void *)objectBase(s, i);
+    return (void *)object;
 }
 
 static void *take_large(gm_p *p, size_t size, uint32_t shape)
@@ -69,7 +73,7 @@ static void *take_large(gm_p *p, size_t size, uint32_t shape)
         zero_in_pieces(p, s->base, s->elemsize);
     gm_span_next(s);
     gm_add_rlx(&h->live, s->elemsize); /* a number */
-    void *object = born(p, s, 0, shape);
+    void *object = born(p, s, s->base, shape);
     gm_central_put_large(h, s);
     count(p->mark.count, GM_HEAP_LARGE, 1);
     gm_gc_pace(h);
@@ -90,7 +94,7 @@ static void *take_small(gm_p *p, unsigned class, uint32_t shape)
     if (s->needzero)
         memset((void *)object, 0, s->elemsize);
     count(p->mark.count, GM_HEAP_SMALL, 1);
-    return born(p, s, objectIndex(s, object), shape);
+    return born(p, s, object, shape);
 }
 
 /* Every small object by way of the page heap's lock. */

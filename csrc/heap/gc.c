@@ -146,10 +146,12 @@ static bool may_run(gm_heap *h, const gc_thread *t, uint64_t ran_ns)
     return ran_ns <= since * h->fraction_permille / 1000;
 }
 
-static int64_t work_slice(gm_heap *h, gc_thread *t)
+static int64_t work_slice(gm_heap *h, gc_thread *t, uint32_t gen)
 {
+    int64_t work = 0;
     gm_active_begin(h);
-    int64_t work = gm_drain_for_all(&t->mark, sliceBytes);
+    if (gm_load_seq_cst(&h->mark_gen) == gen) /* after active: end_workers looks the other way round */
+        work = gm_drain_for_all(&t->mark, sliceBytes);
     gm_work_hand_on(&t->mark);
     gm_active_end(h);
     return work;
@@ -165,7 +167,7 @@ static void work_cycle(gm_heap *h, gc_thread *t, uint32_t gen)
             continue;
         }
         uint64_t began = gm_now_ns();
-        int64_t work = work_slice(h, t);
+        int64_t work = work_slice(h, t, gen);
         ran += gm_now_ns() - began;
         if (work == 0)
             gm_work_wait(h);
@@ -196,6 +198,18 @@ static void next_mark_gen(gm_heap *h)
     gm_futex_wake_all(&h->work_seq);
 }
 
+/* Marking is over, and no worker touches anything any more. */
+static void end_workers(gm_heap *h)
+{
+    next_mark_gen(h);
+    for (;;) {
+        uint32_t seq = gm_load_seq_cst(&h->idle_seq);
+        if (gm_load_seq_cst(&h->active) == 0)
+            return;
+        gm_futex_wait(&h->idle_seq, seq);
+    }
+}
+
 /* ------------------------------------------------------------------ a cycle */
 
 static void sweep_all(gm_heap *h)
@@ -221,6 +235,7 @@ static void begin_assists(gm_p *p)
 {
     p->assistBytes = 0;
     p->mark.bytes = 0;
+    gm_barrier_flush(p); /* GM_WB_ALWAYS: what was told until now is of no use any more */
 }
 
 static void begin_marking(gm_heap *h, gm_heap_cycle *c)
@@ -267,7 +282,8 @@ static bool try_end(gm_heap *h)
     return gm_work_done(h);
 }
 
-static bool sound(const gm_heap_config *c)
+/* Whether marking finds everything at these settings. */
+bool gm_heap_sound(const gm_heap_config *c)
 {
     return c->markbits <= GM_MARKBITS_OR && c->wb != GM_WB_OFF;
 }
@@ -284,7 +300,8 @@ static void end_marking(gm_heap *h, gm_heap_cycle *c)
         gm_world_start(h);
         c->again++;
     }
-    if (!sound(&h->config))
+    end_workers(h);
+    if (!gm_heap_sound(&h->config))
         gm_check_marks(h, &h->own);
     each_p(h, settle_marked);
     uint64_t marked = gm_add_rlx(&h->marked, h->own.bytes) + h->own.bytes;
@@ -336,7 +353,6 @@ static void cycle(gm_heap *h, gm_heap_cycle *c)
     gm_store_rlx(&h->mark_began_ns, gm_now_ns());
     next_mark_gen(h);
     end_marking(h, c);
-    next_mark_gen(h);
     c->mark_ns = gm_now_ns() - gm_load_rlx(&h->mark_began_ns);
     gm_world_flush_idle(h);
     sweep_all(h);

@@ -76,7 +76,7 @@ static uint32_t shape_number(gm_heap *h, const gm_shape *shape)
 static int attach(void *ctx, gm_member *m)
 {
     gm_heap *h = ctx;
-    if (h->config.lost == GM_LOST_FREE) /* E3 */
+    if (m->frail && h->config.lost == GM_LOST_FREE) /* E3 */
         return GM_E_ARGUMENT;
     pthread_mutex_lock(&h->members_lock);
     m->shape_id = shape_number(h, &m->shape);
@@ -278,6 +278,7 @@ int gm_heap_new(const gm_heap_config *c, gm_heap **out)
     memset(h, 0, sizeof *h);
     h->id = gm_add_rlx(&heaps, 1) + 1; /* relaxed: a number, ordering nothing */
     h->config = *c;
+    h->config.poison |= !gm_heap_sound(c); /* what is lost is to be seen */
     h->own.h = h;
     h->collector = collector_of(h);
     int status = init_memory(h) ? gm_gc_start(h) : GM_E_NOMEM;

@@ -262,6 +262,7 @@ void gm_mark_roots(gm_heap *h, marker *k);
 void gm_check_marks(gm_heap *h, marker *k);
 
 /* gc.c */
+bool gm_heap_sound(const gm_heap_config *c);
 int gm_gc_start(gm_heap *h);
 void gm_gc_close(gm_heap *h);
 void gm_gc_request(gm_heap *h);

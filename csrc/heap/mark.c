@@ -92,9 +92,11 @@ static size_t scan(marker *k, uintptr_t at)
     uintptr_t object = objectBase(s, i);
     const gm_shape *shape = &k->h->shapes[gm_load_rlx(&s->shapes[i])]; /* published with the object (L4) */
     size_t begin = at - object, size = s->elemsize, end = size - begin > obletBytes ? begin + obletBytes : size;
-    if (begin == 0)
+    if (begin == 0 && size > obletBytes) {
         for (size_t piece = obletBytes; piece < size; piece += obletBytes)
             gm_work_push(k, object + piece);
+        gm_work_hand_on(k); /* or the others would wait for this piece */
+    }
     if (size < shape->first + shape->stride)
         return 0;
     size_t all = (size - shape->first) / shape->stride, until = element_from(shape, end);

@@ -111,7 +111,7 @@ void gm_work_push(marker *k, uintptr_t object)
 static void share(marker *k)
 {
     gm_heap *h = k->h;
-    if (k->buf->n < 8 || gm_load_rlx(&h->work_waiters) == 0 || !is_empty(&h->full))
+    if (k->buf->n < 2 || gm_load_rlx(&h->work_waiters) == 0 || !is_empty(&h->full))
         return;
     workbuf *half = empty_buf(h);
     half->n = k->buf->n / 2;

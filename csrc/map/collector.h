@@ -33,6 +33,7 @@ typedef struct gm_member {
     struct gm_member *next, *prev; /* the collector's */
     const gm_collector *collector; /* NULL: the map has its memory from elsewhere */
     void (*roots)(struct gm_member *member, gm_root_visit visit, void *ctx);
+    bool frail; /* does not survive the loss of an object */
     gm_shape shape;
     uint32_t shape_id; /* the collector's name for it */
 } gm_member;

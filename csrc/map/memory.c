@@ -194,6 +194,7 @@ int gm_join_collector(gm_map *m, const gm_collector *c)
 {
     m->member.shape = shape_of(m);
     m->member.roots = roots;
+    m->member.frail = true;
     int status = c->attach(c->ctx, &m->member);
     if (status != GM_OK)
         return status;

@@ -2,6 +2,7 @@
 
 from gomap.lab.compare import Comparison, Ratio, bootstrap_ratio, compare
 from gomap.lab.engine import EngineError, run
+from gomap.lab.heap import HEAP_KNOBS, Cycle, Heap, HeapStats
 from gomap.lab.histogram import Histogram, TooFewSamples
 from gomap.lab.keystreams import Hotspot, KeyStream, Latest, Sequential, Uniform, Zipf
 from gomap.lab.presets import PRESETS, Preset
@@ -12,12 +13,16 @@ from gomap.lab.traces import TraceData, read_trace
 from gomap.lab.workload import Group, Trace, Workload
 
 __all__ = [
+    "HEAP_KNOBS",
     "PRESETS",
     "SCHEDULER_KNOBS",
     "Comparison",
     "Deadlock",
+    "Cycle",
     "EngineError",
     "Group",
+    "Heap",
+    "HeapStats",
     "Histogram",
     "Hotspot",
     "KeyStream",
