@@ -323,9 +323,9 @@ void gm_clear(gm_map *m)
     gm_store_rlx(&m->h.noverflow, 0);
     gm_store_rlx(&m->h.count, 0);
     gm_reset_hash0(m);
-    uint64_t size = m->extra.nbuckets * m->t.bucketsize;
     if (m->member.collector)
         m->member.collector->wipe(m->member.collector->ctx, buckets);
+    uint64_t size = m->extra.nbuckets * m->t.bucketsize;
     for (uint64_t at = 0; at < size; at += 8)
         gm_store_rlx((_Atomic uint64_t *)(void *)((unsigned char *)buckets + at), 0);
     adopt_reserve(m, buckets, gm_load_rlx(&m->h.B));
