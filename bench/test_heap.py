@@ -16,13 +16,15 @@ from gomap.lab import Heap
 
 
 @pytest.mark.parametrize("live", [1_000, 100_000])
-@pytest.mark.parametrize("size", [64, 160, 224])
-def test_bucket_sized_objects(request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str], size: int, live: int) -> None:
+@pytest.mark.parametrize("object_bytes", [64, 160, 224])
+def test_bucket_sized_objects(
+    request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str], object_bytes: int, live: int
+) -> None:
     quick = request.config.getoption("--quick")
     heap = Heap()
-    pairs = [heap.time_allocations(size, 20_000 if quick else 2_000_000, live) for _ in range(2 if quick else 9)]
+    pairs = [heap.time_allocations(object_bytes, 20_000 if quick else 2_000_000, live) for _ in range(2 if quick else 9)]
     ratios = [ours / theirs for ours, theirs in pairs]
     ours, theirs = (statistics.median(column) for column in zip(*pairs, strict=True))
     with capsys.disabled():
-        print(f"\n{size:4d} bytes, {live:7,d} held: heap {ours:6.1f} ns, calloc and free {theirs:6.1f} ns, ", end="")
+        print(f"\n{object_bytes:4d} bytes, {live:7,d} held: heap {ours:6.1f} ns, calloc and free {theirs:6.1f} ns, ", end="")
         print(f"ratio {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})")

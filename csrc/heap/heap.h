@@ -55,11 +55,11 @@ typedef struct mspan {
     _Atomic uint32_t freeindex;
     uint32_t allocCount;
     uint64_t allocCache; /* free slots from the last multiple of 64 below freeindex on; bit 0: freeindex */
-    _Atomic uint8_t *allocBits, *markBits, *checkBits; /* a part of bits each */
-    _Atomic uint8_t *shapes;                           /* of each object; NULL where they hold no pointers */
-    _Atomic uint8_t own_shape;                         /* of a span of one object */
-    _Atomic uint32_t reader;                           /* taken by gets under read_span_lock */
-    _Atomic uint8_t bits[3][mostObjects / 8];
+    _Atomic uint8_t *allocBits, *markBits, *checkBits;    /* a part of bits each */
+    _Atomic uint8_t *shapes;                              /* of each object; NULL where they hold no pointers */
+    _Atomic uint8_t own_shape;                            /* of a span of one object */
+    _Atomic uint32_t reader;                              /* taken by gets under read_span_lock */
+    _Alignas(8) _Atomic uint8_t bits[3][mostObjects / 8]; /* read as words, too */
 } mspan;
 
 typedef struct arena {

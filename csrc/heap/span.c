@@ -47,12 +47,10 @@ bool gm_span_is_free(mspan *s, uint32_t i)
 
 /* ------------------------------------------------------------------ allocating */
 
+/* Bits are numbered from the lowest of the first byte on: a word of them on a machine that stores the lowest byte first. */
 static void refillAllocCache(mspan *s, uint32_t from)
 {
-    uint64_t bits = 0;
-    for (uint32_t i = 0; i < 8; i++)
-        bits |= (uint64_t)gm_load_rlx(&s->allocBits[from / 8 + i]) << 8 * i; /* the owner's (S1) */
-    s->allocCache = ~bits;
+    s->allocCache = ~gm_load_rlx((_Atomic uint64_t *)(void *)&s->allocBits[from / 8]); /* the owner's (S1) */
 }
 
 uintptr_t gm_span_next(mspan *s)
@@ -120,20 +118,30 @@ static void poison_object(const mspan *s, uint32_t i, uintptr_t word)
         *p++ = word;
 }
 
-/* The bits of a sweep (S2); returns how many objects it freed. */
+static _Atomic uint64_t *word_of(_Atomic uint8_t *bits, uint32_t i)
+{
+    return (_Atomic uint64_t *)(void *)&bits[i / 8];
+}
+
+/* Bit j: object i + j is below freeindex. */
+static uint64_t below(uint32_t freeindex, uint32_t i)
+{
+    return freeindex >= i + 64 ? UINT64_MAX : freeindex <= i ? 0 : (UINT64_C(1) << (freeindex - i)) - 1;
+}
+
+/* The bits of a sweep (S2), 64 objects at a time; returns how many it freed. All relaxed: who sweeps is alone (S4). */
 uint32_t gm_span_sweep_bits(mspan *s, bool poison, uintptr_t poison_word)
 {
-    uint32_t freeindex = gm_load_rlx(&s->freeindex), freed = 0, live = 0; /* all here: who sweeps is alone (S4) */
-    for (uint32_t i = 0; i < s->nelems; i += 8) {
-        uint8_t below = freeindex >= i + 8 ? 0xFF : freeindex <= i ? 0 : (uint8_t)((1u << (freeindex - i)) - 1);
-        uint8_t allocated = gm_load_rlx(&s->allocBits[i / 8]) | below, marked = gm_load_rlx(&s->markBits[i / 8]);
-        unsigned dead = (unsigned)allocated & ~(unsigned)marked;
-        live += (uint32_t)__builtin_popcount(marked);
-        freed += (uint32_t)__builtin_popcount(dead);
+    uint32_t freeindex = gm_load_rlx(&s->freeindex), freed = 0, live = 0;
+    for (uint32_t i = 0; i < s->nelems; i += 64) {
+        uint64_t allocated = gm_load_rlx(word_of(s->allocBits, i)) | below(freeindex, i);
+        uint64_t marked = gm_load_rlx(word_of(s->markBits, i)), dead = allocated & ~marked;
+        live += (uint32_t)__builtin_popcountll(marked);
+        freed += (uint32_t)__builtin_popcountll(dead);
         for (; poison && dead; dead &= dead - 1)
-            poison_object(s, i + (uint32_t)__builtin_ctz(dead), poison_word);
-        gm_store_rlx(&s->allocBits[i / 8], 0);
-        gm_store_rlx(&s->checkBits[i / 8], 0);
+            poison_object(s, i + (uint32_t)__builtin_ctzll(dead), poison_word);
+        gm_store_rlx(word_of(s->allocBits, i), 0);
+        gm_store_rlx(word_of(s->checkBits, i), 0);
     }
     _Atomic uint8_t *cleared = s->allocBits;
     s->allocBits = s->markBits;
