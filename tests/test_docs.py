@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -78,7 +79,8 @@ def test_examples_of_the_testing_kit_run(capsys: pytest.CaptureFixture[str]) -> 
 def test_the_example_of_the_pytest_plugin_runs(tmp_path: Path) -> None:
     (tmp_path / "test_example.py").write_text(blocks("python", DOCS[KIT])[-1])
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_example.py"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    alone = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}  # no worker of anything
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, env=alone)
     assert "4 passed" in done.stdout, done.stdout + done.stderr
     assert "p99.9" in done.stdout
 

@@ -34,6 +34,7 @@
 #include "map/elems.h"
 #include "map/hmap.h"
 #include "map/keys.h"
+#include "map/told.h"
 
 enum {
     headers_check_writing = GM_CHECK_OFF,
