@@ -1,4 +1,16 @@
-"""Hypothesis profiles: the default, and `--hypothesis-profile=thorough` for a long run; and how long some other tests go on."""
+"""Hypothesis profiles: the default, and `--hypothesis-profile=thorough` for a long run; how long some other tests go on; and
+which tests are alone while they run, however many workers of pytest-xdist there are.
+
+Whoever times something takes a lock for itself, all others share it. They queue at another lock, the turnstile: otherwise
+workers that share could keep out for ever one that waits to be alone.
+"""
+
+import fcntl
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 
 import pytest
 from hypothesis import settings
@@ -14,3 +26,32 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--heap-allocations", type=int, default=1_000_000, help="beside collections, each looked after")
     parser.addoption("--stress-seconds", type=float, default=0.5, help="stress of each variant under ThreadSanitizer")
     parser.addoption("--sched-steps", type=int, default=1_000_000, help="stress of the scheduler without a sanitizer")
+
+
+ALONE = (
+    "claims/test_claims_experiments",
+    "claims/test_experiments_",
+    "explain/",
+    "lab/test_engine.py",
+    "realgo/test_verify_gate",
+)
+
+
+@contextmanager
+def locked(name: str, how: int) -> Iterator[None]:
+    """A lock of all workers of this run."""
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID", "")
+    with (Path(tempfile.gettempdir()) / f"gomap-tests-{run}-{name}").open("w") as file:
+        fcntl.flock(file, how)  # until it is closed
+        yield
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        return (yield)
+    alone = any(part in item.nodeid for part in ALONE)
+    with ExitStack() as stack:
+        with locked("turnstile", fcntl.LOCK_EX):
+            stack.enter_context(locked("room", fcntl.LOCK_EX if alone else fcntl.LOCK_SH))
+        return (yield)

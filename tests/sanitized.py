@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -15,18 +19,45 @@ COMPILER = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
 SANITIZERS = ("thread", "address,undefined")
 
 
+def _objects(folder: Path) -> Path:
+    """Where this run of the tests, with all its workers, keeps what it has compiled: most programs link the same sources."""
+    run = next((path for path in folder.parents if path.parent.name.startswith("pytest-of-")), folder)
+    (run / "objects").mkdir(exist_ok=True)
+    return run / "objects"
+
+
+def _compiled(source: Path, flags: tuple[str, ...], objects: Path) -> Path:
+    """The object; a worker that needs it meanwhile makes one of its own, and the last one stays."""
+    name = hashlib.sha256(repr((str(source), flags)).encode()).hexdigest()[:16]
+    made = objects / f"{source.stem}-{name}.o"
+    if not made.exists():
+        own = made.with_suffix(f".{os.getpid()}.o")
+        subprocess.run([str(COMPILER), *flags, f"-I{ROOT / 'csrc'}", "-c", str(source), "-o", str(own)], check=True)
+        own.replace(made)
+    return made
+
+
+@cache
+def _can_link(sanitizer: str) -> bool:
+    with tempfile.TemporaryDirectory() as name:
+        probe = Path(name) / "probe.c"
+        probe.write_text("int main(void) { return 0; }\n")
+        command = [str(COMPILER), f"-fsanitize={sanitizer}", str(probe), "-o", str(probe.with_suffix(""))]
+        return subprocess.run(command, capture_output=True).returncode == 0
+
+
 def build(program: Path, sources: Iterable[Path], sanitizer: str, folder: Path, *more: str) -> Path:
-    """The program with one sanitizer; skips where the compiler has no run-time library for it."""
+    """The program with one sanitizer; skips where the compiler has no run-time library for it. Each source is compiled once a
+    run of the tests for the same flags, two or more at a time."""
     if COMPILER is None:
         pytest.skip("no C compiler")
-    flags = ["-std=gnu11", "-O1", "-g", "-fno-strict-aliasing", f"-fsanitize={sanitizer}", "-fno-sanitize-recover=all", *more]
-    probe = folder / "probe.c"
-    probe.write_text("int main(void) { return 0; }\n")
-    if subprocess.run([COMPILER, *flags, str(probe), "-o", str(folder / "probe")], capture_output=True).returncode != 0:
+    if not _can_link(sanitizer):
         pytest.skip(f"{COMPILER} cannot link -fsanitize={sanitizer}")
+    flags = ("-std=gnu11", "-O1", "-g", "-fno-strict-aliasing", f"-fsanitize={sanitizer}", "-fno-sanitize-recover=all", *more)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        objects = list(pool.map(lambda source: _compiled(source, flags, _objects(folder)), [program, *sources]))
     built = folder / program.stem
-    command = [COMPILER, *flags, f"-I{ROOT / 'csrc'}", str(program), *map(str, sources), "-o", str(built), "-lm", "-lpthread"]
-    subprocess.run(command, check=True)
+    subprocess.run([COMPILER, *flags, *map(str, objects), "-o", str(built), "-lm", "-lpthread"], check=True)
     return built
 
 

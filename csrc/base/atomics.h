@@ -81,8 +81,13 @@ void gm_pause_point(void);
     (gm_pause_point(), atomic_compare_exchange_strong_explicit(p, expected, v, memory_order_acquire, memory_order_relaxed))
 #endif
 
-/* For the few functions that every get goes through: the compiler's own measure of size would make calls of them. */
+/* For the few functions that every get goes through: the compiler's own measure of size would make calls of them. Not under a
+ * sanitizer, where they would be several times as long. */
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+#define GM_INLINE inline
+#else
 #define GM_INLINE inline __attribute__((always_inline))
+#endif
 #define GM_APART __attribute__((noinline))
 
 #define gm_likely(x) __builtin_expect(!!(x), 1)
