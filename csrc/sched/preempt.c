@@ -27,8 +27,9 @@
  * what was there before is put back after the last; a SIGURG that comes to a thread that is no M goes there.
  *
  * Divergences: ThreadSanitizer calls handlers from within its own code, which must not move to another thread: under it every
- * signal is refused. Go's sigctxt.pushCall makes the goroutine call a function that saves the registers, and the handler
- * returns first; that needs code without a red zone below the stack pointer.
+ * signal is refused, and with preempt = async, as with none, nobody is stopped before the end: a queued G waits for ever once
+ * each P has a hog. Go's sigctxt.pushCall makes the goroutine call a function that saves the registers, and the handler returns
+ * first; that needs code without a red zone below the stack pointer.
  */
 #define _GNU_SOURCE /* pthread_kill */
 #include "sched/sched.h"
