@@ -33,6 +33,12 @@
  *       plain fields pass with it (R1, Q1, or the lock that gm_park releases).
  *   W6  Deadlock is told when all Ms sleep: a sleeping M has found every queue empty and its P is idle, so nothing will ever
  *       be made ready. An M in a blocking call does not sleep.
+ *   W7  A claim to spin that no P is found for counts as an M that looks, and nobody does: who queues a G meanwhile wakes
+ *       none. It is given back, and need_spinning is set, under the lock under which Ps become idle. A P that becomes idle
+ *       before is found by the claim. Who gives one up afterwards sees need_spinning and looks at all queues first; or it
+ *       was cleared, by one who was counted as spinning and is counted out after the claim (two fences: claim given back,
+ *       fence, set; cleared, fence, counted out), and so looks once more, or wakes another, after all that met the claim.
+ *       sysmon decides under the same lock whether a P it has taken becomes idle.
  *
  * SETTINGS that are not Go's: see gm_sched_config. `preempt_target` = parked puts a preempted G aside instead, where it is
  * found by nobody until sysmon makes it ready a slice later.
@@ -71,8 +77,15 @@ static gm_p *get_idle_p_for_work(gm_sched *s)
 {
     gm_p *p = get_idle_p(s);
     if (!p)
-        gm_store_rlx(&s->need_spinning, 1); /* under the lock, as is the look at it in give_up_p */
+        gm_store_rlx(&s->need_spinning, 1); /* under the lock, as is the look at it in give_up_p; after a fence (W7) */
     return p;
+}
+
+/* By who has been counted as spinning: what need_spinning asks for is being done. */
+static void clear_need(gm_sched *s)
+{
+    gm_store_rlx(&s->need_spinning, 0);
+    gm_fence_seq_cst(); /* before this spinning is counted out; pairs with the fences before get_idle_p_for_work (W7) */
 }
 
 static void take_p(gm_m *m, gm_p *p)
@@ -95,7 +108,7 @@ static void begin_spinning(gm_m *m)
 {
     m->spinning = true;
     gm_add_rlx(&m->s->spinning, 1);
-    gm_store_rlx(&m->s->need_spinning, 0);
+    clear_need(m->s);
 }
 
 static void *m_main(void *m);
@@ -162,30 +175,39 @@ static bool claim_spinning(gm_sched *s)
     return gm_load_rlx(&s->spinning) == 0 && gm_cas_rlx(&s->spinning, &none, 1); /* ordered by the fences of W1 */
 }
 
+/* There is no P to spin with. Under the lock: nobody gives up a P while the claim still keeps others from waking (W7). */
+static void disclaim_spinning(gm_sched *s)
+{
+    gm_sub_rlx(&s->spinning, 1);
+    gm_fence_seq_cst(); /* the claim is gone before the need is told; pairs with clear_need (W7) */
+    gm_store_rlx(&s->need_spinning, 1);
+}
+
 void gm_wake_p(gm_sched *s)
 {
     gm_fence_seq_cst(); /* what was queued, before the look for who spins (W1) */
     if (!claim_spinning(s))
         return;
     gm_rt_lock(&s->lock);
-    gm_p *p = get_idle_p_for_work(s);
+    gm_p *p = get_idle_p(s);
     if (p)
-        gm_store_rlx(&s->need_spinning, 0);
+        clear_need(s);
+    else
+        disclaim_spinning(s);
     gm_rt_unlock(&s->lock);
     if (p)
         gm_start_m(s, p, true);
-    else
-        gm_sub_rlx(&s->spinning, 1);
 }
 
 /* A P that was taken out of a blocking call and belongs to the caller. */
 void gm_hand_off(gm_sched *s, gm_p *p)
 {
     gm_store_rlx(&p->m, NULL);
-    bool work = !gm_runq_empty(&p->runq) || gm_globq_size(&s->queue);
-    bool spin = !work && gm_load_rlx(&s->spinning) + gm_load_rlx(&s->idle_p_count) == 0 && claim_spinning(s);
+    bool work = !gm_runq_empty(&p->runq); /* nobody puts there: it is the caller's (W3) */
     gm_rt_lock(&s->lock);
-    work = work || spin || gm_globq_size(&s->queue);
+    work = work || gm_globq_size(&s->queue);
+    bool spin = !work && gm_load_rlx(&s->spinning) + s->idle_ps.n == 0 && claim_spinning(s); /* under the lock (W7) */
+    work = work || spin;
     if (work)
         s->handoffs++;
     else
@@ -313,7 +335,7 @@ static gm_p *p_for_forgotten(gm_sched *s)
     if (!work)
         return NULL;
     gm_rt_lock(&s->lock);
-    gm_p *p = get_idle_p_for_work(s);
+    gm_p *p = get_idle_p_for_work(s); /* give_up_p's fence is behind (W7) */
     gm_rt_unlock(&s->lock);
     return p;
 }
