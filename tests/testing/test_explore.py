@@ -100,8 +100,8 @@ MISTAKES = [
     Mistake(
         "a delete unlinks and frees an overflow bucket under a reader",
         "map/memory.c",
-        "return !growing(m) && !m->extra.defer_all &&",
-        "return !growing(m) &&",
+        "(growing(m) || m->extra.defer_all);",
+        "growing(m);",
         "use_after_free",
         [[("delete", 8)], [("load", 8)]],
         target="plain",
@@ -156,8 +156,8 @@ MISTAKES = [
     Mistake(
         "a block is freed twice",
         "map/memory.c",
-        "    if (quiet(m))\n        free_block(m, gm_block_of(p));",
-        "    if (quiet(m))\n        free_block(m, gm_block_of(p));\n    if (quiet(m))\n        free_block(m, gm_block_of(p));",
+        "    if (quiet(m)) {\n        free_block(m, gm_block_of(p));",
+        "    if (quiet(m)) {\n        free_block(m, gm_block_of(p));\n        free_block(m, gm_block_of(p));",
         "bad_free",
         [[("delete", 8)]],
         target="plain",

@@ -46,6 +46,13 @@ def test_other(benchmark):
 FIGURE = r"[0-9,.]+"
 
 
+@pytest.fixture(autouse=True)
+def not_a_worker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """These runs are nobody's workers, though this one may be: pytest-benchmark measures nothing in those."""
+    for name in ("PYTEST_XDIST_WORKER", "PYTEST_XDIST_WORKER_COUNT", "PYTEST_XDIST_TESTRUNUID"):
+        monkeypatch.delenv(name, raising=False)
+
+
 INSIDE = ("-p", "no:cacheprovider", "-W", "ignore")  # run in this process, where all of gomap is loaded already
 
 
