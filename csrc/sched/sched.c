@@ -31,8 +31,9 @@
  *   W5  A G is in one place: one queue, one M, or parked. It is queued or made findable by its M after it has been switched
  *       away (`after` runs on the thread's own stack): nobody can run it while its registers are being saved. A G's
  *       plain fields pass with it (R1, Q1, or the lock that gm_park releases).
- *   W6  Deadlock is told when all Ms sleep: a sleeping M has found every queue empty and its P is idle, so nothing will ever
- *       be made ready. An M in a blocking call does not sleep.
+ *   W6  Deadlock is told when all Ms sleep and all Ps are idle: a sleeping M has found every queue empty and its P is idle, so
+ *       nothing will ever be made ready. An M in a blocking call does not sleep. A P that is not idle is sysmon's, which has
+ *       taken it from a blocking call and is about to start an M for it; that one looks again.
  *   W7  A claim to spin that no P is found for counts as an M that looks, and nobody does: who queues a G meanwhile wakes
  *       none. It is given back, and need_spinning is set, under the lock under which Ps become idle. A P that becomes idle
  *       before is found by the claim. Who gives one up afterwards sees need_spinning and looks at all queues first; or it
@@ -348,7 +349,7 @@ static void sleep_m(gm_m *m)
     bool over = stopping(s), dead = false;
     if (!over) {
         gm_list_push(&s->idle_ms, &m->link);
-        dead = s->idle_ms.n == s->ms && s->put_aside.n == 0; /* W6 */
+        dead = s->idle_ms.n == s->ms && s->idle_ps.n == s->c.procs && s->put_aside.n == 0; /* W6 */
     }
     gm_rt_unlock(&s->lock);
     if (dead)
