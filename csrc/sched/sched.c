@@ -33,13 +33,18 @@
  *       plain fields pass with it (R1, Q1, or the lock that gm_park releases).
  *   W6  Deadlock is told when all Ms sleep and all Ps are idle: a sleeping M has found every queue empty and its P is idle, so
  *       nothing will ever be made ready. An M in a blocking call does not sleep. A P that is not idle is sysmon's, which has
- *       taken it from a blocking call and is about to start an M for it; that one looks again.
+ *       taken it from a blocking call and is about to start an M for it; that one looks again. Nor is there a deadlock while
+ *       a G is put aside, or in sysmon's hands on its way to the queue: it is counted until an M has been woken for it, and
+ *       sysmon, if that M sleeps again before it is counted out, looks itself.
  *   W7  A claim to spin that no P is found for counts as an M that looks, and nobody does: who queues a G meanwhile wakes
  *       none. It is given back, and need_spinning is set, under the lock under which Ps become idle. A P that becomes idle
  *       before is found by the claim. Who gives one up afterwards sees need_spinning and looks at all queues first; or it
  *       was cleared, by one who was counted as spinning and is counted out after the claim (two fences: claim given back,
  *       fence, set; cleared, fence, counted out), and so looks once more, or wakes another, after all that met the claim.
  *       sysmon decides under the same lock whether a P it has taken becomes idle.
+ *   W8  Where a thread is refused, nobody comes who was relied on. All that its P had is in the global queue; its spinning is
+ *       counted out; then, under the lock, the P goes to an M that sleeps, or becomes idle. An M that goes to sleep later
+ *       looks at the global queue under the same lock, and one that runs looks there before it gives up its P.
  *
  * SETTINGS that are not Go's: see gm_sched_config. `preempt_target` = parked puts a preempted G aside instead, where it is
  * found by nobody until sysmon makes it ready a slice later.
@@ -64,6 +69,11 @@ void gm_put_idle_p(gm_sched *s, gm_p *p)
 {
     gm_list_push(&s->idle_ps, &p->link);
     gm_store_rlx(&s->idle_p_count, s->idle_ps.n); /* relaxed: looked at without the lock as a hint */
+}
+
+bool gm_deadlocked(const gm_sched *s)
+{
+    return s->ms && s->idle_ms.n == s->ms && s->idle_ps.n == s->c.procs && s->aside == 0; /* W6 */
 }
 
 static gm_p *get_idle_p(gm_sched *s)
@@ -114,6 +124,14 @@ static void begin_spinning(gm_m *m)
 
 static void *m_main(void *m);
 
+static void give_p(gm_m *m, gm_p *p, bool spinning)
+{
+    m->spinning = spinning;
+    m->next_p = p;
+    gm_note_give(&m->wake); /* pairs with sleep_m (W4) */
+}
+
+/* The thread for this P was refused. Whoever relied on it is asleep, or will see what is queued (W8). */
 static void count_out_m(gm_sched *s, gm_p *p, bool spinning)
 {
     gm_list left = {0};
@@ -123,11 +141,19 @@ static void count_out_m(gm_sched *s, gm_p *p, bool spinning)
     gm_globq_put(&s->queue, &left);
     if (spinning)
         gm_sub_rlx(&s->spinning, 1);
+    gm_fence_seq_cst(); /* that nobody spins, before the look at the queue (W1) */
     gm_rt_lock(&s->lock);
     s->ms--;
     s->refused = true;
-    gm_put_idle_p(s, p);
+    gm_m *m = gm_globq_size(&s->queue) ? (gm_m *)gm_list_take(&s->idle_ms) : NULL;
+    if (!m)
+        gm_put_idle_p(s, p);
+    bool dead = gm_deadlocked(s);
     gm_rt_unlock(&s->lock);
+    if (m)
+        give_p(m, p, false);
+    if (dead)
+        gm_finish(s, GM_E_DEADLOCK);
 }
 
 /* A thread for a P. If there is none to be had, the Ms that there are go on without. */
@@ -165,9 +191,7 @@ void gm_start_m(gm_sched *s, gm_p *p, bool spinning)
         new_m(s, p, spinning, number);
         return;
     }
-    m->spinning = spinning;
-    m->next_p = p;
-    gm_note_give(&m->wake); /* pairs with sleep_m (W4) */
+    give_p(m, p, spinning);
 }
 
 static bool claim_spinning(gm_sched *s)
@@ -347,14 +371,17 @@ static void sleep_m(gm_m *m)
     gm_sched *s = m->s;
     gm_rt_lock(&s->lock);
     bool over = stopping(s), dead = false;
-    if (!over) {
+    gm_p *p = !over && s->refused && gm_globq_size(&s->queue) ? get_idle_p(s) : NULL; /* W8 */
+    if (!over && !p) {
         gm_list_push(&s->idle_ms, &m->link);
-        dead = s->idle_ms.n == s->ms && s->idle_ps.n == s->c.procs && s->put_aside.n == 0; /* W6 */
+        dead = gm_deadlocked(s);
     }
     gm_rt_unlock(&s->lock);
     if (dead)
         gm_finish(s, GM_E_DEADLOCK);
-    if (over)
+    if (p)
+        take_p(m, p);
+    if (over || p)
         return;
     gm_note_await(&m->wake); /* pairs with gm_start_m (W4), gm_finish */
     if (m->next_p)
@@ -536,6 +563,7 @@ void gm_put_preempted(gm_m *m, gm_g *g)
     g->aside_ns = gm_now_ns();
     gm_rt_lock(&s->lock);
     gm_list_add(&s->put_aside, &g->link);
+    s->aside++;
     gm_rt_unlock(&s->lock);
 }
 

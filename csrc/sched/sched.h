@@ -114,6 +114,7 @@ struct gm_sched {
     _Atomic uint32_t free_count; /* of free; looked at without the lock as a hint */
     uint32_t ms;                 /* that exist or are being made */
     uint32_t gone;               /* of them, those that are done */
+    uint32_t aside;              /* Gs put aside, or taken from there and not yet queued */
     gm_g *all_gs;
     gm_m *all_ms;
     gm_stacks stacks;
@@ -162,6 +163,7 @@ void gm_put_idle_p(gm_sched *s, gm_p *p); /* under the lock */
 gm_g *gm_new_g(gm_sched *s, gm_p *p, gm_body body, void *arg);
 void gm_finish(gm_sched *s, int status);
 void gm_wake_p(gm_sched *s);
+bool gm_deadlocked(const gm_sched *s);
 bool gm_all_gone(gm_sched *s);
 void *gm_sysmon_main(void *sched);
 

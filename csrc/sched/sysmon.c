@@ -87,10 +87,17 @@ static bool wake_put_aside(gm_sched *s, uint64_t now)
     while (s->put_aside.first && ((gm_g *)s->put_aside.first)->aside_ns + s->c.slice_ns <= now)
         gm_list_add(&woken, gm_list_take(&s->put_aside));
     gm_rt_unlock(&s->lock);
-    if (!woken.n)
+    uint32_t n = woken.n;
+    if (!n)
         return false;
     gm_globq_put(&s->queue, &woken);
     gm_wake_p(s);
+    gm_rt_lock(&s->lock);
+    s->aside -= n; /* W6 */
+    bool dead = !gm_load_rlx(&s->stopping) && gm_deadlocked(s);
+    gm_rt_unlock(&s->lock);
+    if (dead)
+        gm_finish(s, GM_E_DEADLOCK);
     return true;
 }
 
