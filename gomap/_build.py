@@ -29,7 +29,7 @@ def compile_flags() -> list[str]:
     flags = ["-std=gnu11", "-fno-strict-aliasing", "-ffp-contract=off", "-fvisibility=hidden", "-Wall", "-Wextra"]
     sanitizers = os.environ.get("GOMAP_SANITIZE")
     if sanitizers:
-        flags += ["-O1", "-g", "-fno-omit-frame-pointer", f"-fsanitize={sanitizers}", "-fno-sanitize-recover=all"]
+        flags += ["-O1", "-g1", "-fno-omit-frame-pointer", f"-fsanitize={sanitizers}", "-fno-sanitize-recover=all"]
     else:
         flags += ["-O3"]
     if os.environ.get("GOMAP_WERROR") == "1":

@@ -37,6 +37,18 @@ ALONE = (
 )
 
 
+@pytest.fixture(scope="session", autouse=True)
+def go_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Where this run of the tests, with all its workers, keeps what it builds of Go: Go's own library is compiled once. None of
+    the user's, unless GOMAP_CACHE says which."""
+    base = tmp_path_factory.getbasetemp()
+    run = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    cache = Path(os.environ.get("GOMAP_CACHE") or run / "gomap-cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GOMAP_CACHE", str(cache))
+        yield cache
+
+
 @contextmanager
 def locked(name: str, how: int) -> Iterator[None]:
     """A lock of all workers of this run."""

@@ -7,7 +7,7 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
@@ -46,16 +46,28 @@ def _can_link(sanitizer: str) -> bool:
         return subprocess.run(command, capture_output=True).returncode == 0
 
 
-def build(program: Path, sources: Iterable[Path], sanitizer: str, folder: Path, *more: str) -> Path:
+def build(
+    program: Path,
+    sources: Iterable[Path],
+    sanitizer: str,
+    folder: Path,
+    *more: str,
+    for_more: Collection[str] = ("base", "sync"),
+) -> Path:
     """The program with one sanitizer; skips where the compiler has no run-time library for it. Each source is compiled once a
-    run of the tests for the same flags, two or more at a time."""
+    run of the tests for the same flags, two or more at a time. `more` flags are for it and for the folders `for_more`."""
     if COMPILER is None:
         pytest.skip("no C compiler")
     if not _can_link(sanitizer):
         pytest.skip(f"{COMPILER} cannot link -fsanitize={sanitizer}")
-    flags = ("-std=gnu11", "-O1", "-g", "-fno-strict-aliasing", f"-fsanitize={sanitizer}", "-fno-sanitize-recover=all", *more)
+    flags = ("-std=gnu11", "-O1", "-g1", "-fno-strict-aliasing", f"-fsanitize={sanitizer}", "-fno-sanitize-recover=all")
+
+    def compiled(source: Path) -> Path:
+        ours = more if source == program or source.parent.name in for_more else ()
+        return _compiled(source, (*flags, *ours), _objects(folder))
+
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        objects = list(pool.map(lambda source: _compiled(source, flags, _objects(folder)), [program, *sources]))
+        objects = list(pool.map(compiled, [program, *sources]))
     built = folder / program.stem
     subprocess.run([COMPILER, *flags, *map(str, objects), "-o", str(built), "-lm", "-lpthread"], check=True)
     return built

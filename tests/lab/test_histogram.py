@@ -12,7 +12,7 @@ import hypothesis.strategies as st
 import pytest
 from gomap._core import ffi, lib
 from hdrh.histogram import HdrHistogram
-from hypothesis import given
+from hypothesis import given, settings
 
 from gomap import BadValue, MissingTool
 from gomap.lab.histogram import Histogram, TooFewSamples, write_hlog
@@ -50,6 +50,7 @@ def at_rank(entries: list[tuple[int, int]], rank: int, h: HdrHistogram) -> int:
     raise AssertionError("fewer values than the rank")
 
 
+@settings(max_examples=30)  # that package is slow
 @given(values=VALUES, digits=st.sampled_from([2, 3]))
 def test_counts_and_percentiles_are_hdrhistogram_s(values: list[int], digits: int) -> None:
     ours, theirs = filled(values, digits), HdrHistogram(1, HIGHEST, digits)
@@ -109,6 +110,7 @@ def measured(values: list[int]) -> Histogram:
     return Histogram.from_core(filled(values))
 
 
+@settings(max_examples=30)
 @given(values=VALUES, more=VALUES)
 def test_files_are_read_back_by_hdrhistogram(values: list[int], more: list[int]) -> None:
     both = {"get": measured(values), "assign": measured(more)}
@@ -125,6 +127,7 @@ def test_files_are_read_back_by_hdrhistogram(values: list[int], more: list[int])
         assert [(theirs.get_lowest_equivalent_value(v), n) for v, n in found] == expected
 
 
+@settings(max_examples=10)
 @given(values=st.lists(st.integers(1000, 10**9), min_size=1, max_size=300))
 def test_the_percentile_file_agrees(values: list[int]) -> None:
     h, out = measured(values), io.BytesIO()

@@ -1,23 +1,14 @@
-"""A cache of their own for the tests of real Go, and Go's programs built once; skipped with the reason where there is no Go."""
+"""Go's programs built once; skipped with the reason where there is no Go."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from gomap.errors import GoUnavailable
 from gomap.realgo import build_go, find_go
-
-
-@pytest.fixture(scope="session")
-def go_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """The cache folder of the whole session: Go's own library is compiled once."""
-    cache = tmp_path_factory.mktemp("cache")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("GOMAP_CACHE", str(cache))
-        yield cache
 
 
 @pytest.fixture(scope="session")
