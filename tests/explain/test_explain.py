@@ -114,6 +114,14 @@ def test_what_was_planted_is_named_first(name: str) -> None:
     assert found.findings[0].evidence
 
 
+@pytest.mark.parametrize("variant", ["rwmutex", "growlock"])
+def test_readers_behind_a_waiting_writer_are_the_locks(variant: str) -> None:
+    """A range holds the lock to read for half a millisecond, a writer waits for it, and readers that come then wait too."""
+    first = explain(lock_handoff().with_(variant=variant), cures=False).findings[0]
+    assert first.name == "lock_handoff"
+    assert dict(first.evidence)["of them readers behind a writer"] > 0
+
+
 @pytest.mark.parametrize(
     "w",
     [
