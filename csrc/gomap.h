@@ -126,6 +126,11 @@ typedef struct gm_alloc {
     void *ctx;
 } gm_alloc;
 
+enum gm_pages {
+    GM_PAGES_HUGE = 0, /* arrays of 2 MB and more lie in huge pages where the system gives them */
+    GM_PAGES_SMALL = 1 /* nothing is asked for, as Go's runtime does not */
+};
+
 /* A source of random numbers; `purpose` is an enum gm_draw. */
 typedef struct gm_rng {
     uint64_t (*draw)(void *ctx, int purpose);
@@ -158,7 +163,8 @@ typedef struct gm_config {
     const uint32_t *hash0;      /* or NULL */
     uint32_t events;            /* capacity of the event ring; 0: no events */
     uint32_t event_kinds;       /* which kinds go there: bit k for kind k of enum gm_event_kind; 0: all */
-    const gm_alloc *alloc;      /* NULL: the C library's */
+    int pages;                  /* enum gm_pages: of the classic map's own memory; without `alloc` */
+    const gm_alloc *alloc;      /* NULL: the C library's, and `pages` */
     const gm_rng *rng;          /* NULL: the map's own generator */
     const gm_clock *clock;      /* NULL: CLOCK_MONOTONIC */
     int search;                 /* enum gm_search */

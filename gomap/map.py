@@ -98,6 +98,9 @@ class Event(NamedTuple):
     to_B: int
 
 
+PAGES = {"huge": 0, "small": 1}
+
+
 def _checked_hint(hint: Any) -> int:
     try:
         value = operator.index(hint)
@@ -148,6 +151,8 @@ class Map(MutableMapping[Any, Any]):
     an insert costs up to a third more); event_capacity: how many of the newest. knobs: settings that real Go does not have,
     by name (`gomap.knobs.KNOBS`), such as {"load_limit": 8.0}; None: Go's. heap: a `gomap.lab.Heap` that the buckets, and what
     they point to, come from, and whose collector takes them back; None: the C library's memory, freed by the map.
+    pages: "huge" (arrays of 2 MB and more lie in huge pages where the system gives them: filling a large map takes half the
+    time) or "small" (as Go's runtime, which does not ask for them); no answer depends on it, and with a heap nothing.
 
     Unlike dict, keys are typed: asking for a key of another type is a `TypeError`, for an integer that does not fit an
     `OverflowError`. float64 keys are Go's: NaN is never found, every assignment to it adds an entry, and only `clear`
@@ -187,6 +192,7 @@ class Map(MutableMapping[Any, Any]):
         event_capacity: int = 1024,
         knobs: Mapping[str, Any] | None = None,
         heap: Heap | None = None,
+        pages: str = "huge",
         _overrides: Mapping[str, Any] | None = None,
     ) -> None:
         self._key: Kind = key_kind(key)
@@ -206,6 +212,9 @@ class Map(MutableMapping[Any, Any]):
         if heap is not None:
             config.collector = heap.collector
         self._heap = heap  # outlives the map
+        if not isinstance(pages, str) or pages not in PAGES:
+            raise BadValue(f"unknown pages {pages!r}, allowed: {', '.join(PAGES)}")
+        config.pages = PAGES[pages]
         self._keep = dict(_overrides or {})  # an allocator or generator must outlive the map
         for name, value in self._keep.items():
             setattr(config, name, value)

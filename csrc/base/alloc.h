@@ -1,4 +1,4 @@
-/* alloc.h: the C library's allocator behind the `gm_alloc` interface of gomap.h; told in alloc.c. */
+/* alloc.h: the C library's allocator, and huge pages, behind the `gm_alloc` interface of gomap.h; told in alloc.c. */
 #ifndef GM_ALLOC_H
 #define GM_ALLOC_H
 
@@ -8,6 +8,9 @@
 enum { gm_line_bytes = 128 };
 
 gm_alloc gm_alloc_default(void);
+
+/* The same, with what is large in huge pages where the system has them. */
+gm_alloc gm_alloc_huge(void);
 
 /* Memory that begins on a line of its own. release: NULL does nothing. */
 void *gm_zalloc_lines(const gm_alloc *a, size_t size);

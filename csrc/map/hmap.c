@@ -117,7 +117,7 @@ int gm_ensure_overflow(gm_map *m, uint64_t n)
         reserve = (uint64_t)(end - (unsigned char *)m->extra.nextOverflow) / m->t.bucketsize;
     }
     while (m->extra.nspare + reserve < n) {
-        void *b = gm_mem_new_buckets(m, m->t.bucketsize);
+        void *b = gm_mem_new_overflow(m);
         if (!b)
             return GM_E_NOMEM;
         gm_blocklist_push(&m->extra.spare, gm_block_of(b));
@@ -489,7 +489,7 @@ int gm_map_new(const gm_config *c, gm_map **out)
     t.bucketsize = stride_of(t.bucketsize, knobs.bucket_stride);
     if (knobs.key_path == GM_KEY_PATH_GENERIC)
         t.path = pathSlow;
-    gm_alloc alloc = c->alloc ? *c->alloc : gm_alloc_default();
+    gm_alloc alloc = c->alloc ? *c->alloc : c->pages == GM_PAGES_HUGE ? gm_alloc_huge() : gm_alloc_default();
     gm_map *m = place_map(&alloc, c->padded);
     if (!m)
         return GM_E_NOMEM;
@@ -529,6 +529,7 @@ static void free_blocks(gm_map *m)
     free_list(m, &m->extra.limbo);
     free_list(m, &m->extra.garbage);
     free_list(m, &m->extra.spare);
+    gm_mem_free_slabs(m);
 }
 
 /* Drops one reference: the handle's, or an iterator's. The last one frees; acq_rel orders all uses before that. */

@@ -142,7 +142,8 @@ typedef struct gm_places {
 /* Stands before every piece of memory that a map allocates. */
 typedef struct gm_block {
     struct gm_block *next; /* in limbo, garbage or the spare list */
-    size_t size;           /* bytes behind the header */
+    size_t size : 63;      /* bytes behind the header; of a slab, all */
+    size_t cut : 1;        /* an overflow bucket, cut from a slab */
 } gm_block;
 _Static_assert(sizeof(gm_block) == 16, "keeps what follows aligned to 16");
 
@@ -159,10 +160,12 @@ struct mapextra {
     blocklist garbage; /* to be freed */
     _Atomic uint64_t open_iters;
     bool defer_all;
-    uint64_t freeze_at;   /* the evacuation mark of this growth stops here; UINT64_MAX: it runs */
-    uint64_t freeze_next; /* the same for the growths to come */
-    uint64_t nheap;       /* overflow buckets from the heap in live chains */
-    uint64_t bytes;       /* live, headers included */
+    uint64_t freeze_at;           /* the evacuation mark of this growth stops here; UINT64_MAX: it runs */
+    uint64_t freeze_next;         /* the same for the growths to come */
+    uint64_t nheap;               /* overflow buckets from the heap in live chains */
+    uint64_t bytes;               /* live, headers included */
+    blocklist slabs, cut_free;    /* memory.c: overflow buckets */
+    unsigned char *cut, *cut_end; /* of the newest slab, what has not been cut yet */
 };
 
 typedef struct gm_key_batch {
@@ -274,6 +277,8 @@ void gm_count_stale(const gm_map *m);
 /* memory.c */
 void *gm_mem_new(gm_map *m, size_t size);
 void *gm_mem_new_buckets(gm_map *m, size_t size);
+void *gm_mem_new_overflow(gm_map *m);
+void gm_mem_free_slabs(gm_map *m);
 int gm_join_collector(gm_map *m, const gm_collector *c);
 void gm_mem_free(gm_map *m, void *p);
 void gm_retire(gm_map *m, void *p);

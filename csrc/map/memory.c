@@ -14,6 +14,15 @@
  *     load in quiet() pairs with it): its last use of a block happens before the block is freed.
  * M3  The bytes in use are counted, headers included.
  *
+ * OVERFLOW BUCKETS are all of one size, and many: they are cut from slabs, each twice as large as the one before, up to what
+ * fills a huge page. One that is freed is the next to be taken; a slab lives as long as the map.
+ *
+ *     slab  | link | bucket | bucket | bucket | ... not cut yet |      `cut` goes right; `cut_free` lists what was given back
+ *
+ * M4  What is taken is zeroed: slabs come so, and a bucket that was given back is zeroed when it is taken again.
+ * M5  Slabs are for maps whose memory is theirs alone and lies anywhere: not for a collector's, nor for aligned buckets, nor
+ *     under AddressSanitizer, which is to see each use of a bucket that was freed.
+ *
  * Garbage is freed a few blocks with each write because the overflow buckets of a large array are many (a fifth of all
  * buckets at full load): freed at once, they would make the write that ends a growth stall as no write in Go does.
  *
@@ -58,11 +67,8 @@ static void splice(blocklist *to, blocklist *from)
     *from = (blocklist){NULL, NULL};
 }
 
-static void *new_block(gm_map *m, const gm_alloc *from, size_t size)
+static void *begin_block(gm_map *m, gm_block *b, size_t size)
 {
-    if (size > SIZE_MAX / 2)
-        return NULL;
-    gm_block *b = from->zalloc(from->ctx, sizeof *b + size);
     if (!b)
         return NULL;
     b->size = size;
@@ -70,13 +76,96 @@ static void *new_block(gm_map *m, const gm_alloc *from, size_t size)
     return b + 1;
 }
 
+static void *new_block(gm_map *m, const gm_alloc *from, size_t size)
+{
+    if (size > SIZE_MAX / 2)
+        return NULL;
+    return begin_block(m, from->zalloc(from->ctx, sizeof(gm_block) + size), size);
+}
+
+/* ------------------------------------------------------------------ overflow buckets */
+
+enum { slabLeast = 4, slabMost = 2 << 20 }; /* the first holds four buckets at the least; bytes */
+
+#if defined(__SANITIZE_ADDRESS__)
+enum { slabsAllowed = 0 };
+#else
+enum { slabsAllowed = 1 };
+#endif
+
+static bool has_slabs(const gm_map *m)
+{
+    return slabsAllowed && !m->member.collector && m->alloc.zalloc == m->outer.zalloc; /* M5 */
+}
+
+static size_t overflow_bytes(const gm_map *m)
+{
+    return sizeof(gm_block) + m->t.bucketsize;
+}
+
+static size_t next_slab(const gm_map *m)
+{
+    const gm_block *last = m->extra.slabs.head;
+    size_t least = sizeof(gm_block) + slabLeast * overflow_bytes(m), size = last ? 2 * last->size : 256;
+    if (size > slabMost)
+        size = slabMost;
+    while (size < least)
+        size *= 2;
+    return size;
+}
+
+static bool add_slab(gm_map *m)
+{
+    size_t size = next_slab(m);
+    gm_block *slab = m->alloc.zalloc(m->alloc.ctx, size);
+    if (!slab)
+        return false;
+    slab->size = size;
+    gm_blocklist_push(&m->extra.slabs, slab);
+    m->extra.cut = (unsigned char *)(slab + 1);
+    m->extra.cut_end = (unsigned char *)slab + size;
+    return true;
+}
+
+static gm_block *cut_block(gm_map *m)
+{
+    size_t bytes = overflow_bytes(m);
+    gm_block *b = gm_blocklist_pop(&m->extra.cut_free);
+    if (b)
+        return memset(b, 0, bytes); /* M4 */
+    if ((size_t)(m->extra.cut_end - m->extra.cut) < bytes && !add_slab(m))
+        return NULL;
+    b = (gm_block *)(void *)m->extra.cut;
+    m->extra.cut += bytes;
+    return b;
+}
+
+/* A zeroed overflow bucket that is in no chain yet, or NULL. */
+void *gm_mem_new_overflow(gm_map *m)
+{
+    if (!has_slabs(m))
+        return new_block(m, &m->arrays, m->t.bucketsize);
+    gm_block *b = cut_block(m);
+    if (b)
+        b->cut = 1;
+    return begin_block(m, b, m->t.bucketsize);
+}
+
+void gm_mem_free_slabs(gm_map *m)
+{
+    for (gm_block *slab; (slab = gm_blocklist_pop(&m->extra.slabs));)
+        m->alloc.release(m->alloc.ctx, slab, slab->size);
+}
+
+/* ------------------------------------------------------------------ blocks */
+
 /* Zeroed memory of `size` bytes that holds no pointers, or NULL. */
 void *gm_mem_new(gm_map *m, size_t size)
 {
     return new_block(m, &m->alloc, size);
 }
 
-/* The same for buckets. */
+/* The same for a bucket array. */
 void *gm_mem_new_buckets(gm_map *m, size_t size)
 {
     return new_block(m, &m->arrays, size);
@@ -86,7 +175,10 @@ static void free_block(gm_map *m, gm_block *b)
 {
     size_t size = sizeof *b + b->size;
     m->extra.bytes -= size;
-    m->alloc.release(m->alloc.ctx, b, size);
+    if (b->cut)
+        gm_blocklist_push(&m->extra.cut_free, b);
+    else
+        m->alloc.release(m->alloc.ctx, b, size);
 }
 
 /* For memory that was never published. */

@@ -23,7 +23,7 @@ from gomap.lab.keystreams import KeyStream
 from gomap.lab.machine import this_machine
 from gomap.lab.result import CAUSES, CauseTable, Clock, MapEvent, Result, SlowOperation, ThreadTotals, Timeline
 from gomap.lab.workload import OPERATIONS, Group, Trace, Workload
-from gomap.map import EVENTS, RECORDED, Event, Map
+from gomap.map import EVENTS, PAGES, RECORDED, Event, Map
 from gomap.variants import variant
 
 __all__ = ["EngineError", "run"]
@@ -146,7 +146,8 @@ def _fraction(handle: Any, w: Workload, passed_s: float) -> float:
 
 
 def _make_map(w: Workload, seed: int, overrides: dict[str, Any] | None) -> Any:
-    """An empty map of the workload's design, that keeps its growth events."""
+    """An empty map of the workload's design, that keeps its growth events. Its pages are small, as real Go's are."""
+    overrides = {"pages": PAGES["small"]} | (overrides or {})
     options: dict[str, Any] = {"key": w.key, "elem": "int64", "hint": w.hint, "hasher": w.hasher, "seed": seed}
     options["layout"] = w.layout
     cls = variant(w.variant).cls
@@ -155,7 +156,7 @@ def _make_map(w: Workload, seed: int, overrides: dict[str, Any] | None) -> Any:
     events = {"events": _EVENTS, "event_kinds": RECORDED["growth"], "knobs": core_knobs(w.knobs or {})}
     if w.shards is not None:
         options["shards"] = w.shards
-    return cls(**options, _overrides=events | (overrides or {}))
+    return cls(**options, _overrides=events | overrides)
 
 
 def _parts(m: Any) -> list[Map]:

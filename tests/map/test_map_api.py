@@ -359,3 +359,19 @@ def test_the_raw_digest_sees_what_a_deletion_leaves_behind() -> None:
     del one[5], other[6]
     assert one.digest(raw=False) == other.digest(raw=False)
     assert one.digest() != other.digest()
+
+
+def test_no_answer_depends_on_pages() -> None:
+    """Growing past several arrays of more than 2 MB, and freeing them; overflow buckets are taken again after a clear."""
+    n = 150_000
+    digests = []
+    for pages in ("huge", "small"):
+        m = Map(seed=3, pages=pages)
+        for _ in range(2):
+            m.assign_many(np.arange(n), np.arange(n))
+            assert m.get_many(np.arange(n), default=-1).tolist() == list(range(n))
+            digests.append(m.digest())
+            m.clear()
+    assert digests[:2] == digests[2:]
+    with pytest.raises(gomap.BadValue, match="unknown pages 'large', allowed: huge, small"):
+        Map(pages="large")
