@@ -190,15 +190,16 @@ def _size(row: _Row) -> list[Child]:
     f = next(marked, both[both[0].by not in _SMALL])
     where = "real Go" if f is row.found.go else "model"
     link = el("span", _link(row.claim, row.claim.number), f", {where}", class_="soft")
+    verdict = el("span", "(claim ", link, ": ", _badge(f), ")", class_="soft")  # the claim's, not the figure's
     n = _headline(f)
     if f.by == "nothing":
         return [el("strong", "Not measured yet"), f": {f.reason.rstrip('.')}. ", link]
     if n is None:
-        return [_badge(f), " ", prose(f.reason), " ", link]
+        return [prose(f.reason), " ", verdict]
     missing = [" ", el("span", prose(f.reason), class_="missing")] if f.verdict in (UNDECIDED, NOT_MEASURABLE) else []
     interval = f" ({_interval(n)})" if _interval(n) else ""
     shown = el("strong", f"{figure(n.value, n.unit)}{interval}", class_="figure")
-    return [shown, " ", n.name, " ", _badge(f), " ", link, *missing]
+    return [shown, " ", n.name, " ", verdict, *missing]
 
 
 def _headline(f: Finding) -> Number | None:

@@ -126,8 +126,8 @@ def test_a_cause_shows_the_marked_figure_of_real_go_measured_here() -> None:
     ]
     words = Page(page(results, entries())).words
     answer = words[words.index("The answer") : words.index("A claim has two verdicts")]
-    assert "81 ms longest get beside busy goroutines ✗ refuted C1.8 , real Go" in answer
-    assert "20 ms turns of a loop ✗ refuted C3.7 , real Go" in answer
+    assert "81 ms longest get beside busy goroutines (claim C1.8 , real Go : ✗ refuted )" in answer
+    assert "20 ms turns of a loop (claim C3.7 , real Go : ✗ refuted )" in answer
     assert "9 yields" not in answer
     assert words.count("numbers from here") == 2
     assert "by its source and recorded runs; the numbers were measured here" in words
