@@ -4,7 +4,7 @@
 library a peer, so that what one lacks is not the others' loss; kept in a cache folder under the name of everything that it was
 made of. The flags are gomap's own as far as they mean something in C++ (-O3, no -march).
 
-Debian: apt-get install g++ libtbb-dev libcuckoo-dev liburcu-dev
+Debian: apt-get install g++ libtbb-dev libcuckoo-dev liburcu-dev libck-dev
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ PEERS: dict[str, tuple[str, list[str], str]] = {
     "std-rwlock": ("PEER_STD", [], ""),
     "tbb": ("PEER_TBB", ["-ltbb"], "libtbb-dev"),
     "cuckoo": ("PEER_CUCKOO", [], "libcuckoo-dev"),
+    "ck_ht": ("PEER_CK", ["-lck"], "libck-dev"),
+    "ck_hs": ("PEER_CK", ["-lck"], "libck-dev"),
     "urcu": ("PEER_URCU", ["-lurcu-memb", "-lurcu-cds"], "liburcu-dev"),
 }
 """By name: the macro that builds it, the libraries, Debian's package."""

@@ -1,7 +1,7 @@
 /* driver.cpp: tests the peers through their table, by two threads. Prints a line a peer; exit status 1 if something is wrong.
  *
- *   g++ -std=c++17 -O1 -g -fsanitize=address,undefined -DPEER_TBB -DPEER_CUCKOO -DPEER_URCU -DPEER_STD -I../../csrc \
- *       peers.cpp driver.cpp -o driver -pthread -ltbb -lurcu-memb -lurcu-cds && ./driver [scale] [peer ...]
+ *   g++ -std=c++17 -O1 -g -fsanitize=address,undefined -DPEER_TBB -DPEER_CUCKOO -DPEER_URCU -DPEER_CK -DPEER_STD \
+ *       -I../../csrc peers.cpp driver.cpp -o driver -pthread -ltbb -lurcu-memb -lurcu-cds -lck && ./driver [scale] [peer ...]
  *
  * -fsanitize=thread: std-rwlock and cuckoo; the others synchronise in libraries that are not built with it.
  */
@@ -280,7 +280,7 @@ int main(int argc, char **argv)
     if (argc > 1)
         scale = strtoul(argv[1], nullptr, 10);
     if (names.empty())
-        names = {"std-rwlock", "tbb", "cuckoo", "urcu"};
+        names = {"std-rwlock", "tbb", "cuckoo", "urcu", "ck_ht", "ck_hs"};
     CHECK(!gm_peer_table("nobody") && !gm_peer_new("nobody", 0));
     for (const std::string &name : names) {
         if (!gm_peer_table(name.c_str())) {

@@ -1,8 +1,8 @@
 /* peers.cpp: concurrent maps of others behind gomap's table of functions (csrc/map/variant.h), for int64 keys and elems, so
  * that bench/test_concurrent.py can drive them by the same engine as gomap's own designs. No part of the package.
  *
- * Built by bench/peers/__init__.py, one library a peer (PEER_TBB, PEER_CUCKOO, PEER_URCU, PEER_STD; Debian's headers and
- * libraries), with gomap's own -O3 and no -march. Each is used as its documents tell its users to:
+ * Built by bench/peers/__init__.py, one library a peer (PEER_TBB, PEER_CUCKOO, PEER_URCU, PEER_CK, PEER_STD; Debian's headers
+ * and libraries), with gomap's own -O3 and no -march. Each is used as its documents tell its users to:
  *
  *   tbb         oneTBB concurrent_hash_map (libtbb-dev). A bucket a lock, an entry a reader-writer spin lock: get holds a
  *               const_accessor, writes an accessor, a delete that wants no old elem is erase(key). Growth moves a bucket at its
@@ -21,6 +21,12 @@
  *               of the library, beside the operations: it is in no operation's latency, but shares the CPUs with them, and
  *               until it is done chains are long. It begins with 1024 buckets: from one bucket, a burst of new keys often left
  *               it with long chains for seconds. Without ACCOUNTING it grows by the longest chain seen, to 1 GB at 10^6 keys.
+ *   ck_ht       Concurrency Kit's ck_ht (libck-dev), keys and elems in the table itself (CK_HT_MODE_DIRECT): open addressing
+ *               by cache lines, reads that write nothing, one writer at a time. Writers take a spin lock of ours, which gives
+ *               its CPU away after a while. Growth moves everything within one put. Old tables are kept until the end: readers
+ *               may stand in them, and Concurrency Kit leaves that to its user; so this peer pays nothing for reclamation. Two
+ *               keys (those that it keeps for itself) are refused.
+ *   ck_hs       The same for its ck_hs, a set of pointers, here to nodes of key and elem. An elem is stored in its node.
  *   std-rwlock  std::unordered_map under one std::shared_mutex, as the naive baseline: readers shared, writers alone.
  *
  * HASH. All peers: Murmur3's 64-bit finaliser of the key (source: Appleby, MurmurHash3, public domain). It is a bijection, so
@@ -31,8 +37,8 @@
  * What they do not give of the table's promises:
  *   len     tbb, cuckoo, urcu: a sum of counters, not of one instant
  *   range   tbb: may overlap with nothing (its iterators are not safe), so it and clear are refused (GM_E_ARGUMENT) in a run of
- *           several threads. cuckoo: holds all locks. urcu: not of one instant, delays freeing. std-rwlock: keeps writers out.
- *           Only std-rwlock starts at random; the others' iterators can only begin at the beginning.
+ *           several threads. cuckoo: holds all locks. urcu: not of one instant, delays freeing. ck, std-rwlock: keep writers
+ *           out. Only std-rwlock starts at random; the others' iterators can only begin at the beginning.
  *   check, stats (but for entries), growing_to, part: nothing to tell
  *   enter, begin: keep nobody out
  * Errors: an exception of the peer's is GM_E_NOMEM.
@@ -728,6 +734,327 @@ thread_local unsigned Urcu::lane = 0;
 } // namespace
 #endif
 
+/* ------------------------------------------------------------------ ck_ht, ck_hs */
+
+#if PEER_CK
+extern "C" {
+#include <ck_hs.h>
+#include <ck_ht.h>
+}
+
+#include <sched.h>
+
+#include <cstdlib>
+#include <vector>
+
+namespace {
+
+/* A spin lock for the one writer that ck's tables allow, and what a writer has to keep until nobody can stand in it. */
+struct Writers {
+    std::atomic<bool> taken{false};
+    std::vector<void *> kept;
+
+    void lock()
+    {
+        for (unsigned tries = 1; taken.exchange(true, std::memory_order_acquire); tries++) /* pairs with unlock */
+            while (taken.load(std::memory_order_relaxed))
+                if (tries++ % 1024 == 0)
+                    sched_yield();
+    }
+    void unlock() { taken.store(false, std::memory_order_release); }
+    ~Writers()
+    {
+        for (void *p : kept)
+            free(p);
+    }
+};
+
+/* ck's allocators have no context: whose table it is tells the writer that called. */
+thread_local std::vector<void *> *keeping;
+
+void *ck_take(size_t size) { return malloc(size); }
+void *ck_resize(void *p, size_t, size_t size, bool) { return realloc(p, size); }
+void ck_give(void *p, size_t, bool later)
+{
+    if (later)
+        keeping->push_back(p);
+    else
+        free(p);
+}
+
+ck_malloc ck_memory = {ck_take, ck_resize, ck_give};
+
+/* The operations of a peer from those of a table T: find, and for the writer alone exchange (of a key's elem; false: new),
+ * remove, next and reset. */
+template <class T> struct OneWriter {
+    T table;
+    Writers writers;
+    unsigned threads = 1;
+
+    explicit OneWriter(uint64_t hint) : table(hint < 8 ? 8 : hint) {}
+    ~OneWriter() { table.destroy(); }
+
+    struct Writing {
+        Writers &w;
+        explicit Writing(Writers &writers) : w(writers)
+        {
+            w.lock();
+            keeping = &w.kept;
+        }
+        ~Writing() { w.unlock(); }
+        Writing(const Writing &) = delete;
+    };
+
+    bool get(int64_t key, void *elem)
+    {
+        int64_t found;
+        if (!table.find(key, &found))
+            return false;
+        give(elem, found);
+        return true;
+    }
+
+    bool assign(int64_t key, int64_t elem, void *old)
+    {
+        Writing here(writers);
+        int64_t was;
+        bool there = table.exchange(key, elem, &was);
+        if (there)
+            give(old, was);
+        return there;
+    }
+
+    bool del(int64_t key, void *old)
+    {
+        Writing here(writers);
+        int64_t was;
+        bool there = table.remove(key, &was, &writers.kept);
+        if (there)
+            give(old, was);
+        return there;
+    }
+
+    bool load_or_store(int64_t key, int64_t elem, void *actual)
+    {
+        Writing here(writers);
+        int64_t now, none;
+        bool there = table.find(key, &now);
+        if (!there)
+            table.exchange(key, now = elem, &none);
+        give(actual, now);
+        return there;
+    }
+
+    bool swap_if(int64_t key, int64_t expected, int64_t elem)
+    {
+        Writing here(writers);
+        int64_t now;
+        return table.find(key, &now) && now == expected && table.exchange(key, elem, &now);
+    }
+
+    bool del_if(int64_t key, int64_t expected)
+    {
+        Writing here(writers);
+        int64_t now;
+        return table.find(key, &now) && now == expected && table.remove(key, &now, &writers.kept);
+    }
+
+    bool add(int64_t key, int64_t delta, int64_t *sum)
+    {
+        Writing here(writers);
+        int64_t now = 0;
+        bool there = table.find(key, &now);
+        table.exchange(key, *sum = sum_of(now, delta), &now);
+        return there;
+    }
+
+    uint64_t len()
+    {
+        Writing here(writers);
+        return table.count();
+    }
+
+    template <class F> int range(F visit)
+    {
+        Writing here(writers);
+        table.each(visit);
+        return GM_OK;
+    }
+
+    int clear()
+    {
+        Writing here(writers);
+        table.reset(&writers.kept);
+        return GM_OK;
+    }
+};
+
+struct CkHt {
+    ck_ht t;
+
+    /* The table keeps 0 and ~0 for itself: keys are told apart by a constant, which leaves it two that nobody asks for. */
+    static uintptr_t inner(int64_t key)
+    {
+        uintptr_t in = static_cast<uintptr_t>(key) ^ UINT64_C(0x9e3779b97f4a7c15);
+        if (in == 0 || in == UINTPTR_MAX)
+            throw std::bad_alloc();
+        return in;
+    }
+    static ck_ht_hash_t hash(int64_t key) { return {mixed(key)}; }
+    static void again(ck_ht_hash_t *h, const void *key, size_t, uint64_t) /* at growths that do not keep hashes */
+    {
+        *h = hash(static_cast<int64_t>(number(key) ^ INT64_C(-0x61c8864680b583eb)));
+    }
+
+    explicit CkHt(uint64_t hint)
+    {
+        if (!ck_ht_init(&t, CK_HT_MODE_DIRECT, again, &ck_memory, hint, 1))
+            throw std::bad_alloc();
+    }
+    void destroy() { ck_ht_destroy(&t); }
+
+    bool find(int64_t key, int64_t *elem)
+    {
+        ck_ht_entry_t e;
+        ck_ht_entry_key_set_direct(&e, inner(key));
+        if (!ck_ht_get_spmc(&t, hash(key), &e))
+            return false;
+        *elem = static_cast<int64_t>(ck_ht_entry_value_direct(&e));
+        return true;
+    }
+
+    bool exchange(int64_t key, int64_t elem, int64_t *was)
+    {
+        ck_ht_entry_t e;
+        ck_ht_entry_set_direct(&e, hash(key), inner(key), static_cast<uintptr_t>(elem));
+        if (!ck_ht_set_spmc(&t, hash(key), &e))
+            throw std::bad_alloc();
+        *was = static_cast<int64_t>(ck_ht_entry_value_direct(&e));
+        return !ck_ht_entry_empty(&e);
+    }
+
+    bool remove(int64_t key, int64_t *was, std::vector<void *> *)
+    {
+        ck_ht_entry_t e;
+        ck_ht_entry_key_set_direct(&e, inner(key));
+        if (!ck_ht_remove_spmc(&t, hash(key), &e))
+            return false;
+        *was = static_cast<int64_t>(ck_ht_entry_value_direct(&e));
+        return true;
+    }
+
+    uint64_t count() { return ck_ht_count(&t); }
+
+    template <class F> void each(F visit)
+    {
+        ck_ht_iterator_t at = CK_HT_ITERATOR_INITIALIZER;
+        ck_ht_entry_t *e;
+        while (ck_ht_next(&t, &at, &e)) {
+            auto key = static_cast<int64_t>(ck_ht_entry_key_direct(e) ^ UINT64_C(0x9e3779b97f4a7c15));
+            if (!visit(key, static_cast<int64_t>(ck_ht_entry_value_direct(e))))
+                return;
+        }
+    }
+
+    void reset(std::vector<void *> *) { ck_ht_reset_spmc(&t); }
+};
+
+struct CkHs {
+    struct Node {
+        int64_t key;
+        std::atomic<int64_t> elem;
+    };
+    ck_hs t;
+
+    static unsigned long again(const void *node, unsigned long) { return mixed(static_cast<const Node *>(node)->key); }
+    static bool same(const void *a, const void *b)
+    {
+        return static_cast<const Node *>(a)->key == static_cast<const Node *>(b)->key;
+    }
+
+    explicit CkHs(uint64_t hint)
+    {
+        if (!ck_hs_init(&t, CK_HS_MODE_SPMC | CK_HS_MODE_OBJECT, again, same, &ck_memory, hint, 1))
+            throw std::bad_alloc();
+    }
+    void destroy()
+    {
+        each([](const Node *n) {
+            free(const_cast<Node *>(n));
+            return true;
+        });
+        ck_hs_destroy(&t);
+    }
+
+    Node *node(int64_t key)
+    {
+        Node asked{key, {0}};
+        return static_cast<Node *>(ck_hs_get(&t, mixed(key), &asked));
+    }
+
+    bool find(int64_t key, int64_t *elem)
+    {
+        Node *n = node(key);
+        if (n)
+            *elem = n->elem.load(std::memory_order_acquire); /* pairs with exchange */
+        return n;
+    }
+
+    bool exchange(int64_t key, int64_t elem, int64_t *was)
+    {
+        if (Node *n = node(key)) {
+            *was = n->elem.load(std::memory_order_relaxed);
+            n->elem.store(elem, std::memory_order_release); /* pairs with find */
+            return true;
+        }
+        void *room = malloc(sizeof(Node));
+        if (!room)
+            throw std::bad_alloc();
+        if (!ck_hs_put(&t, mixed(key), new (room) Node{key, {elem}})) {
+            free(room);
+            throw std::bad_alloc();
+        }
+        return false;
+    }
+
+    bool remove(int64_t key, int64_t *was, std::vector<void *> *kept)
+    {
+        Node asked{key, {0}}, *n = static_cast<Node *>(ck_hs_remove(&t, mixed(key), &asked));
+        if (!n)
+            return false;
+        *was = n->elem.load(std::memory_order_relaxed);
+        kept->push_back(n);
+        return true;
+    }
+
+    uint64_t count() { return ck_hs_count(&t); }
+
+    template <class F> void each(F visit)
+    {
+        ck_hs_iterator_t at = CK_HS_ITERATOR_INITIALIZER;
+        for (void *n; ck_hs_next(&t, &at, &n);)
+            if (!shown(visit, static_cast<Node *>(n)))
+                return;
+    }
+    template <class F> static auto shown(F visit, const Node *n) -> decltype(visit(n)) { return visit(n); }
+    template <class F> static auto shown(F visit, const Node *n) -> decltype(visit(n->key, int64_t()))
+    {
+        return visit(n->key, n->elem.load(std::memory_order_relaxed));
+    }
+
+    void reset(std::vector<void *> *kept)
+    {
+        each([&](const Node *n) {
+            kept->push_back(const_cast<Node *>(n));
+            return true;
+        });
+        ck_hs_reset(&t);
+    }
+};
+
+} // namespace
+#endif
+
 /* ------------------------------------------------------------------ std-rwlock */
 
 #if PEER_STD
@@ -861,6 +1188,12 @@ extern "C" __attribute__((visibility("default"))) const gm_variant *gm_peer_tabl
 #if PEER_URCU
     if (strcmp(name, "urcu") == 0)
         return &Table<Urcu>::functions;
+#endif
+#if PEER_CK
+    if (strcmp(name, "ck_ht") == 0)
+        return &Table<OneWriter<CkHt>>::functions;
+    if (strcmp(name, "ck_hs") == 0)
+        return &Table<OneWriter<CkHs>>::functions;
 #endif
 #if PEER_STD
     if (strcmp(name, "std-rwlock") == 0)
