@@ -5,7 +5,7 @@
 
 Counts do not depend on what else the machine does, as times do: two runs differ by less than a thousandth. They do depend on
 the compiler, so that counts of another one are not compared but refused (exit 2). Needs valgrind with its headers and a C
-compiler; takes about twenty seconds, most of it the compiler's.
+compiler; takes about twenty seconds when the core was changed, most of it the compiler's.
 """
 
 from __future__ import annotations
@@ -14,15 +14,12 @@ import argparse
 import json
 import os
 import re
-import shlex
 import subprocess
 import sys
-import sysconfig
 import tempfile
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from gomap._build import CSRC, compile_flags
+from bench.native import build_program, compiler
 
 HERE = Path(__file__).resolve().parent
 WRITTEN = HERE / "instructions.json"
@@ -31,30 +28,11 @@ TOLERANCE = 0.03
 FEWER = 0.10  # a path that got so much shorter should be written down, or a later loss goes unseen
 
 
-def compiler() -> list[str]:
-    return shlex.split(os.environ.get("CC") or sysconfig.get_config_var("CC").split()[0])
-
-
 def compiler_version() -> str:
     """Name and major version: what decides over the machine code."""
     told = subprocess.run([*compiler(), "--version"], capture_output=True, text=True, check=True).stdout.splitlines()[0]
     version = re.search(r"(\d+)\.\d+", told)
     return f"{'clang' if 'clang' in told else 'gcc'} {version.group(1) if version else '?'} {os.uname().machine}"
-
-
-def build(folder: Path) -> Path:
-    """The program, of the sources and with the flags of the extension itself."""
-    sources = [HERE / "paths.c", *sorted(CSRC.rglob("*.c"))]
-    objects = [str(folder / f"{i}.o") for i in range(len(sources))]
-    cc, flags = compiler(), [*compile_flags(), '-DGM_FLAGS=""', '-DGM_COMMIT=""', f"-I{CSRC}"]
-
-    def compile_one(source: Path, made: str) -> None:
-        subprocess.run([*cc, *flags, "-c", str(source), "-o", made], check=True)
-
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        list(pool.map(compile_one, sources, objects))
-    subprocess.run([*cc, *objects, "-o", str(folder / "paths"), "-lm", "-lpthread"], check=True)
-    return folder / "paths"
 
 
 def count(built: Path, folder: Path) -> dict[str, float]:
@@ -94,7 +72,7 @@ def main() -> int:
     parser.add_argument("--update", action="store_true", help="write the counts down")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
-        now = count(build(Path(name)), Path(name))
+        now = count(build_program("guard", HERE), Path(name))
     made_by = compiler_version()
     if options.update:
         written = {"compiler": made_by, "instructions": {name: round(n, 2) for name, n in now.items()}}

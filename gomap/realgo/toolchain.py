@@ -152,16 +152,18 @@ def build_go(
     design: str,
     *,
     experiments: tuple[str, ...] = (),
+    folder: Path | None = None,
     tell: Callable[[str], None] | None = None,
     timeout_s: float | None = None,
 ) -> Path:
     """The binary of a Go program of this package (a folder of gomap/realgo/go), built unless the cache has it.
 
-    `design`: "classic" or "swiss". `experiments`: further names for GOEXPERIMENT. `tell` gets one short line now and then
+    `design`: "classic" or "swiss". `experiments`: further names for GOEXPERIMENT. `folder`: where its files are, for a program
+    that is not of the package. `tell` gets one short line now and then
     while something is compiled. `timeout_s`: seconds, `BUILD_TIMEOUT_S` if None. Raises `GoUnavailable` if there is no
     toolchain that can build the design, `GoFailed` if the build fails, takes too long, or the cache cannot be written.
     """
-    sources = _sources(program)
+    sources = _sources(program, folder or _SOURCES / program)
     go = find_go()
     if design not in go.designs:
         raise GoUnavailable(
@@ -185,9 +187,8 @@ def build_go(
         raise GoFailed(f"the cache folder {cache} cannot be used: {e.strerror or e}") from e
 
 
-def _sources(program: str) -> dict[str, bytes]:
+def _sources(program: str, folder: Path) -> dict[str, bytes]:
     """A program's own files, and those in the folder of what several need."""
-    folder = _SOURCES / program
     files = sorted([*folder.glob("*.go"), *folder.glob("*.s")])
     if not files:
         raise GoFailed(f"gomap has no Go program {program!r}")
