@@ -48,9 +48,10 @@ class PeerError(Exception):
 
 @dataclass(frozen=True)
 class Peer:
-    """A peer, ready to be used. `table`: the address of its functions (const gm_variant *)."""
+    """A peer, ready to be used. `table`: the address of its functions (const gm_variant *). `path`: of its library."""
 
     name: str
+    path: Path
     table: int
     library: ctypes.CDLL
 
@@ -117,7 +118,8 @@ def _build(macro: str, libraries: list[str]) -> Path:
 def _peer(name: str) -> Peer | str:
     macro, libraries, package = PEERS[name]
     try:
-        library = ctypes.CDLL(str(_build(macro, libraries)))
+        path = _build(macro, libraries)
+        library = ctypes.CDLL(str(path))
     except (PeerError, OSError) as e:
         return f"{name}: {e}" + (f" (Debian: apt-get install {package})" if package else "")
     library.gm_peer_table.restype = library.gm_peer_new.restype = ctypes.c_void_p
@@ -125,7 +127,7 @@ def _peer(name: str) -> Peer | str:
     library.gm_peer_new.argtypes = [ctypes.c_char_p, ctypes.c_uint64]
     library.gm_peer_free.argtypes = [ctypes.c_char_p, ctypes.c_void_p]
     library.gm_peer_free.restype = None
-    return Peer(name, library.gm_peer_table(name.encode()), library)
+    return Peer(name, path, library.gm_peer_table(name.encode()), library)
 
 
 def peer(name: str) -> Peer:

@@ -33,7 +33,8 @@ MEASURES = {
 @dataclass(frozen=True)
 class Line:
     """One row beside one peer. ours, theirs: a sample a repeat, nanoseconds or operations a second as `measure` says, taken in
-    turn. `ratio` is how many times better gomap is. least, aim: what it should be; None where nothing is asked."""
+    turn. `ratio` is how many times better gomap is. least, aim: what it should be; None where nothing is asked. best: the
+    best one of several peers."""
 
     group: str
     row: str
@@ -44,6 +45,7 @@ class Line:
     theirs: tuple[float, ...]
     least: float | None = None
     aim: float | None = None
+    best: bool = False
 
     @cached_property
     def ratio(self) -> Ratio:
@@ -53,12 +55,13 @@ class Line:
 
     @property
     def verdict(self) -> str:
-        """By the median: "aim" or "least" if that is reached, "short" if not, "" if nothing is asked."""
+        """By the median: "aim" or "least" if that is reached; "short" of the least that is asked; "below" an aim where no least
+        is asked; "" if nothing is."""
         if self.aim is not None and self.ratio.ratio >= self.aim:
             return "aim"
         if self.least is not None:
             return "least" if self.ratio.ratio >= self.least else "short"
-        return "" if self.aim is None else "short"
+        return "" if self.aim is None else "below"
 
     def shown(self, samples: Sequence[float]) -> float:
         """The median in the measure's unit."""
@@ -70,6 +73,7 @@ class Line:
             "row": self.row,
             "n": self.n,
             "peer": self.peer,
+            "best": self.best,
             "unit": "operations/s" if MEASURES[self.measure].more else "ns",
             "ours": list(self.ours),
             "theirs": list(self.theirs),

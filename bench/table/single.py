@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -65,14 +65,10 @@ def _round(program: Program, verb: str, row: str, keys: Single) -> Round:
     return Round(told[0] / told[1], told[4] / told[1])
 
 
-def _rows(kind: str, n: int, sizes: tuple[int, ...] | None) -> list[SingleRow]:
-    return [row for row in SINGLE if row.kind == kind and (n in row.classic or sizes is not None)]
-
-
-def _plan(sizes: tuple[int, ...] | None) -> list[tuple[str, int]]:
-    """Kinds of keys and numbers of entries: those with aims, or the sizes that are asked for."""
-    found = {(row.kind, n) for row in SINGLE for n in (sizes or tuple(row.classic))}
-    return sorted(found, key=lambda of: (of[0], of[1]))
+def _plan(rows: Sequence[SingleRow], sizes: tuple[int, ...] | None) -> list[tuple[str, int, list[SingleRow]]]:
+    """Kinds of keys and numbers of entries, with their rows: the sizes that are asked for, or those that have aims."""
+    found = sorted({(row.kind, n) for row in rows for n in sizes or row.classic})
+    return [(kind, n, [row for row in rows if row.kind == kind and (sizes or n in row.classic)]) for kind, n in found]
 
 
 def single_lines(
@@ -84,20 +80,21 @@ def single_lines(
     sizes: tuple[int, ...] | None,
     tell: Tell,
     memory: Memory,
+    rows: Sequence[SingleRow] = SINGLE,
+    group: str = "single",
 ) -> Iterator[Line]:
     """The lines, as they are found. `binaries`: "gomap" and designs of real Go. `memory` gets bytes per entry, by program."""
     least, most = _ASKED[quick]
-    for kind, n in _plan(sizes):
-        rows = _rows(kind, n, sizes)
+    for kind, n, its_rows in _plan(rows, sizes):
         tell(f"{kind} keys, {n:,} entries: made, and put into the maps")
         keys = write_single(folder / f"{kind}-{n}", kind, n, min(max(n, least), most))
         with running(binaries) as programs:
             for name, program in programs.items():
                 program.ask("single", kind, n, keys.folder)
                 memory.setdefault(f"{name}, {kind}", {})[n] = program.ask("memory")[0] / n
-            for row in rows:
+            for row in its_rows:
                 tell(f"{row.name}, {n:,} entries")
-                yield from _lines_of(row, n, _measure(row, programs, keys, repeats))
+                yield from _lines_of(group, row, n, _measure(row, programs, keys, repeats))
 
 
 def _measure(row: SingleRow, programs: dict[str, Program], keys: Single, repeats: int) -> dict[str, Samples]:
@@ -115,11 +112,11 @@ def _measure(row: SingleRow, programs: dict[str, Program], keys: Single, repeats
     return found
 
 
-def _lines_of(row: SingleRow, n: int, found: dict[str, Samples]) -> Iterator[Line]:
+def _lines_of(group: str, row: SingleRow, n: int, found: dict[str, Samples]) -> Iterator[Line]:
     aims = {"classic": row.classic, "swiss": row.swiss}
     for name, samples in found.items():
         if name == OURS:
             continue
         aim = Aim(None, LIMITS.get(n)) if name == LIMIT else aims[name].get(n, Aim())
         peer = name if name == LIMIT else f"Go {name}"
-        yield Line("single", row.name, n, peer, "ns", found[OURS].ns, samples.ns, aim.least, aim.aim)
+        yield Line(group, row.name, n, peer, "ns", found[OURS].ns, samples.ns, aim.least, aim.aim)

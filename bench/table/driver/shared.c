@@ -8,9 +8,9 @@
  *
  * An elem is its key << 8 and eight bits of anything, so that a get can tell whether it was given the elem of its key.
  *
- *     run       all threads for a time. -> operations a second; gets, hits, wrong elems; and of the gets, if each was timed,
- *               the samples and p50, p99, p99.9 and maximum in nanoseconds
- *     growth    a new map with the first START keys. One thread gets these, the other puts in the rest, as fast as they can.
+ *     run       all threads for a time. -> operations a second, of all together; gets, hits, wrong elems; and of the gets, if
+ * each was timed, the samples and p50, p99, p99.9 and maximum in nanoseconds growth    a new map with the first START keys. One
+ * thread gets these, the other puts in the rest, as fast as they can.
  *               -> gets a second; assigns a second; hits, wrong; samples, p50, p99, p99.9, maximum of gets;
  *                  the longest assign, and assigns that were preempted, which it does not count
  *
@@ -54,7 +54,7 @@ typedef struct lane {
     gm_hist *times; /* NULL: not timed */
     int cpu;
     bool pinned; /* in the end: as it was asked to be */
-    uint64_t operations, gets, hits, wrong, ns;
+    uint64_t operations, gets, hits, wrong, began, ended;
     uint64_t longest, preempted; /* of a writer that grows */
 } lane;
 
@@ -94,12 +94,12 @@ static void begin(lane *l)
 {
     l->pinned = l->cpu < 0 || gm_thread_pin(l->cpu);
     pthread_barrier_wait(l->gate);
-    l->ns = gm_now_ns();
+    l->began = gm_now_ns();
 }
 
 static void end(lane *l)
 {
-    l->ns = gm_now_ns() - l->ns;
+    l->ended = gm_now_ns();
 }
 
 static void *mixed_thread(void *arg)
@@ -183,9 +183,10 @@ static int drive(lane *lanes, void *(*const *bodies)(void *), int n, uint64_t ms
     return pinned ? 0 : -1;
 }
 
-static double rate_of(const lane *l)
+/* None counts as one: nothing can be divided by a rate of nothing. */
+static double per_second(uint64_t operations, uint64_t ns)
 {
-    return l->ns ? (double)l->operations * 1e9 / (double)l->ns : 0;
+    return (double)(operations ? operations : 1) * 1e9 / (double)(ns ? ns : 1);
 }
 
 static void answer_times(answer *a, gm_hist *of)
@@ -278,17 +279,18 @@ static lane lane_of(const gm_variant *v, void *map, int cpu, gm_hist *times)
 
 static void answer_run(answer *a, const lane *lanes, int n)
 {
-    uint64_t gets = 0, hits = 0, wrong = 0;
-    double rate = 0;
+    uint64_t operations = 0, gets = 0, hits = 0, wrong = 0, first = lanes[0].began, last = lanes[0].ended;
     for (int i = 0; i < n; i++) {
-        rate += rate_of(&lanes[i]);
+        operations += lanes[i].operations;
+        first = lanes[i].began < first ? lanes[i].began : first;
+        last = lanes[i].ended > last ? lanes[i].ended : last;
         gets += lanes[i].gets;
         hits += lanes[i].hits;
         wrong |= lanes[i].wrong;
         if (i && lanes[0].times)
             gm_hist_add(lanes[0].times, lanes[i].times);
     }
-    answer_number(a, rate);
+    answer_number(a, per_second(operations, last - first));
     answer_count(a, gets);
     answer_count(a, hits);
     answer_count(a, wrong != 0);
@@ -328,9 +330,8 @@ void shared_run(char **words, int n, answer *a)
 
 static void answer_growth(answer *a, lane *reader, lane *writer)
 {
-    reader->operations = reader->gets;
-    answer_number(a, rate_of(reader));
-    answer_number(a, rate_of(writer));
+    answer_number(a, per_second(reader->gets, reader->ended - reader->began));
+    answer_number(a, per_second(writer->operations, writer->ended - writer->began));
     answer_count(a, reader->gets);
     answer_count(a, reader->hits);
     answer_count(a, reader->wrong || writer->wrong);

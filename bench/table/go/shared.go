@@ -165,7 +165,8 @@ type lane struct {
 	cpu                    int
 	operations, gets, hits int64
 	wrong                  bool
-	ns, longest, preempted int64
+	began, ended           int64
+	longest, preempted     int64
 	failed                 error
 	_                      [64]byte
 }
@@ -251,9 +252,9 @@ func drive(lanes []*lane, bodies []func(*lane), ms int) error {
 			}
 			ready.Done()
 			<-gate
-			began := now()
+			l.began = now()
 			body(l)
-			l.ns = now() - began
+			l.ended = now()
 		}(l, bodies[i])
 	}
 	ready.Wait()
@@ -272,8 +273,9 @@ func drive(lanes []*lane, bodies []func(*lane), ms int) error {
 	return nil
 }
 
-func (l *lane) rate(operations int64) float64 {
-	return float64(operations) * 1e9 / float64(max(l.ns, 1))
+// perSecond counts none as one: nothing can be divided by a rate of nothing.
+func perSecond(operations, ns int64) float64 {
+	return float64(max(operations, 1)) * 1e9 / float64(max(ns, 1))
 }
 
 func lanesOf(isTimed string, cpus []string) ([]*lane, error) {
@@ -315,9 +317,10 @@ func runShared(asked []string) ([]any, error) {
 		return nil, err
 	}
 	var all lane
-	rate := 0.0
+	first, last := lanes[0].began, lanes[0].ended
 	for i, l := range lanes {
-		rate += l.rate(l.operations)
+		first, last = min(first, l.began), max(last, l.ended)
+		all.operations += l.operations
 		all.gets += l.gets
 		all.hits += l.hits
 		all.wrong = all.wrong || l.wrong
@@ -325,7 +328,7 @@ func runShared(asked []string) ([]any, error) {
 			lanes[0].times.addAll(l.times)
 		}
 	}
-	return append([]any{rate, all.gets, all.hits, number(all.wrong)}, lanes[0].times.numbers()...), nil
+	return append([]any{perSecond(all.operations, last-first), all.gets, all.hits, number(all.wrong)}, lanes[0].times.numbers()...), nil
 }
 
 func grow(asked []string) ([]any, error) {
@@ -349,7 +352,7 @@ func grow(asked []string) ([]any, error) {
 	if err := drive(lanes, []func(*lane){(*lane).mixed, (*lane).grow}, 0); err != nil {
 		return nil, err
 	}
-	told := []any{reader.rate(reader.gets), writer.rate(writer.operations), reader.gets, reader.hits, number(reader.wrong || writer.wrong)}
+	told := []any{perSecond(reader.gets, reader.ended-reader.began), perSecond(writer.operations, writer.ended-writer.began), reader.gets, reader.hits, number(reader.wrong || writer.wrong)}
 	told = append(told, reader.times.numbers()...)
 	return append(told, writer.longest, writer.preempted), nil
 }
