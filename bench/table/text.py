@@ -25,7 +25,7 @@ TITLES = {
     "threads": "By number of threads, 95 % gets and 5 % assigns, million operations a second",
 }
 
-_HEAD = f"{'':<32}{'n':>6} {'peer':<21}{'gomap':>8}{'peer':>9} {'':<4}{'ratio':>5}  {'95 % interval':<12}{'least':>5}{'aim':>6}"
+_HEAD = f"{'':<32}{'n':>6} {'peer':<21}{'gomap':>8}{'peer':>9} {'':<4}{'ratio':>5}  {'95 % interval':<13}{'least':>6}{'aim':>6}"
 
 
 def power(n: int) -> str:
@@ -60,7 +60,7 @@ def line_text(line: Line) -> str:
     return (
         f"{line.row:<32}{power(line.n):>6} {line.peer + ('*' if line.best else ''):<21}"
         f"{short(line.shown(line.ours)):>8}{short(line.shown(line.theirs)):>9} {MEASURES[line.measure].unit:<4}"
-        f"{short(ratio.ratio):>5}  {interval:<12}{_wanted(line.least):>6}{_wanted(line.aim):>6} {line.verdict}"
+        f"{short(ratio.ratio):>5}  {interval:<13}{_wanted(line.least):>6}{_wanted(line.aim):>6} {line.verdict}"
     ).rstrip()
 
 
