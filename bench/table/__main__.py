@@ -54,6 +54,7 @@ class Table:
     lines: list[Line] = field(default_factory=list)
     missing: dict[str, str] = field(default_factory=dict)
     trips: list[RoundTrip] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     memory: Memory = field(default_factory=dict)
 
     # ------------------------------------------------------------ what there is
@@ -114,7 +115,7 @@ class Table:
                 folder, designs, cpus, sizes=sizes, memory=self.memory, trips=self.trips, **common
             )
         if "growth" in only:
-            yield from concurrent.growth_lines(folder, designs, cpus, trips=self.trips, **common)
+            yield from concurrent.growth_lines(folder, designs, cpus, trips=self.trips, notes=self.notes, **common)
         if "scaling" in only:
             yield from scaling.thread_lines(folder, designs, cpus, **common)
 
@@ -141,6 +142,8 @@ class Table:
                 print(part)
         for reason in self.missing.values():
             print(f"absent: {reason}")
+        for note in self.notes:
+            print(f"note: {note}")
         print(f"\n{text.summary_text(self.lines)}")
 
     def to_dict(self) -> dict[str, Any]:
@@ -154,6 +157,7 @@ class Table:
             "round_trips": [{"beside": trip.beside, "ns": trip.ns} for trip in self.trips],
             "bytes_per_entry": {name: {str(n): b for n, b in sizes.items()} for name, sizes in self.memory.items()},
             "absent": self.missing,
+            "notes": self.notes,
         }
 
 

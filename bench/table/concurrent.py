@@ -30,6 +30,7 @@ START, GROWN = 1_000, 2_000_000
 _OLD_KEYS = 1_000  # of a growing map: the reader's
 _LENGTH = {True: 1 << 12, False: 1 << 20}
 _SHARE = {"cuckoo": 0.5}  # the better part of its rounds counts
+_GROWTH_MS = 10_000  # a growth that takes longer is not waited for
 _HOPELESS = 0.2  # of the better way's throughput: a design is not run so again
 _STARVING = ("std-rwlock",)  # readers that never pause keep its writer out: a growth takes minutes
 
@@ -149,10 +150,10 @@ def run_round(program: Program, ms: int, timed: bool, cpus: tuple[int, ...]) -> 
 
 
 def _growth_round(program: Program, timed: bool, cpus: tuple[int, int]) -> dict[str, float]:
-    reads, writes, gets, hits, wrong, *rest = program.ask("growth", int(timed), *cpus)
+    put, reads, writes, gets, hits, wrong, *rest = program.ask("growth", _GROWTH_MS, int(timed), *cpus)
     _checked(program.name, gets, hits, wrong)
     if not timed:
-        return {"reader": reads, "writer": writes}
+        return {"reader": reads, "writer": writes, "put in": put}
     times, (longest, preempted) = _times(rest[:5]), rest[5:]
     return {**times, "longest assign": float(longest), "preempted assigns": float(preempted)}
 
@@ -245,14 +246,19 @@ def growth_lines(
     quick: bool,
     tell: Tell,
     trips: list[RoundTrip],
+    notes: list[str],
 ) -> Iterator[Line]:
-    """One thread gets a thousand keys while the other puts in the rest."""
+    """One thread gets a thousand keys while the other puts in the rest. `notes` gets the maps that did not grow so far."""
     n = 20_000 if quick else GROWN
     tell(f"a reader beside a writer that grows the map from {START:,} to {n:,} entries, {len(designs)} maps")
     operations = write_operations(folder / "growth", n, _LENGTH[quick], 0, Uniform(), _OLD_KEYS)
     trips.append(_round_trip(designs[0].binary, cpus, "growth"))
     with Stage([design for design in designs if design.name not in _STARVING], operations, {}) as stage:
         found = _in_turn(stage, repeats, cpus, _growth_round)
+    for name in found:
+        put = _samples(found, name, "put in", True)
+        if put and min(put) < n - START:
+            notes.append(f"{name} grew to {START + min(put):,.0f} entries in {_GROWTH_MS / 1000:.0f} s, and not to {n:,}")
     for figure, measure in (("reader", "rate"), ("p99.9", "ns"), ("writer", "rate"), ("longest assign", "us")):
         row = "p99.9 of gets" if figure == "p99.9" else figure
         aims = {name: aim for (of, name), aim in GROWTH.items() if of == row}

@@ -7,7 +7,7 @@
  *     shared TABLE FOLDER      one map for several threads: "own:ID", or "LIBRARY:NAME" of bench/peers; filled
  *                                                            -> bytes that the process grew by
  *     run MS TIMED CPU...      a thread a CPU (-1: not pinned) for so long -> see shared.c
- *     growth TIMED CPU CPU     a reader beside a writer that grows a map   -> see shared.c
+ *     growth MS TIMED CPU CPU  a reader beside a writer that grows a map   -> see shared.c
  *     roundtrip CPU CPU        a cache line there and back   -> ns
  *
  * It answers each with "ok" and numbers, or with "error" and why. The caller keeps several such programs alive, this one and
@@ -16,7 +16,7 @@
  *
  *   D1  Between the two clock readings of a round there is the loop of its operations, and nothing else.
  *   D2  What the operations found is counted and summed, so that none can be left out, and the caller compares the sums.
- *   D3  When the caller is gone (end of input), so is the program.
+ *   D3  When the caller is gone (end of input), so is the program, after the round it is in.
  *
  * Compiled together with all of csrc, with the extension's own flags (bench/table/programs.py).
  */
@@ -102,7 +102,7 @@ static const struct command {
     void (*act)(char **words, int n, answer *a);
 } commands[] = {
     {"single", 4, single_open}, {"time", 2, single_time}, {"limit", 2, single_limit},   {"memory", 1, single_memory},
-    {"shared", 3, shared_open}, {"run", 4, shared_run},   {"growth", 4, shared_growth}, {"roundtrip", 3, core_roundtrip},
+    {"shared", 3, shared_open}, {"run", 4, shared_run},   {"growth", 5, shared_growth}, {"roundtrip", 3, core_roundtrip},
 };
 
 static void act(char *line, answer *a)

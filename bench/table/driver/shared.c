@@ -9,10 +9,11 @@
  * An elem is its key << 8 and eight bits of anything, so that a get can tell whether it was given the elem of its key.
  *
  *     run       all threads for a time. -> operations a second, of all together; gets, hits, wrong elems; and of the gets, if
- * each was timed, the samples and p50, p99, p99.9 and maximum in nanoseconds growth    a new map with the first START keys. One
- * thread gets these, the other puts in the rest, as fast as they can.
- *               -> gets a second; assigns a second; hits, wrong; samples, p50, p99, p99.9, maximum of gets;
- *                  the longest assign, and assigns that were preempted, which it does not count
+ *               each was timed, the samples and p50, p99, p99.9 and maximum in nanoseconds
+ *     growth    a new map with the first START keys. One thread gets these, the other puts in the rest, as fast as they can,
+ *               for a time at most. -> keys that were put in; gets a second; assigns a second; gets, hits, wrong;
+ *               samples, p50, p99, p99.9, maximum of gets; the longest assign, and assigns that were preempted, which it does
+ *               not count
  *
  *   S1  All threads begin together, and nobody runs alone at the end: in a run, all stop at one word. In a growth the reader
  *       stops when the writer is done.
@@ -55,7 +56,7 @@ typedef struct lane {
     int cpu;
     bool pinned; /* in the end: as it was asked to be */
     uint64_t operations, gets, hits, wrong, began, ended;
-    uint64_t longest, preempted; /* of a writer that grows */
+    uint64_t limit_ns, longest, preempted; /* of a writer that grows */
 } lane;
 
 /* ------------------------------------------------------------------ operations */
@@ -117,12 +118,18 @@ static void *mixed_thread(void *arg)
     return NULL;
 }
 
+static bool late(const lane *l, uint64_t i)
+{
+    return i % STRIDE == 0 && gm_now_ns() - l->began > l->limit_ns;
+}
+
 static void *growing_thread(void *arg)
 {
     lane mine = *(lane *)arg;
     begin(&mine);
     uint64_t switches = gm_usage_counts().involuntary;
-    for (uint64_t i = START; i <= mine.mask; i++) {
+    for (uint64_t i = START; i <= mine.mask && !late(&mine, i); i++) {
+        mine.operations++;
         uint64_t key = mine.words[i], elem = elem_of(key, i), from = mine.times ? gm_now_ns() : 0;
         mine.wrong |= mine.v->assign(mine.map, &key, sizeof key, &elem, NULL) != GM_MISS;
         uint64_t took = mine.times ? gm_now_ns() - from : 0;
@@ -138,7 +145,6 @@ static void *growing_thread(void *arg)
         }
         mine.longest = took;
     }
-    mine.operations = mine.mask + 1 - START;
     end(&mine);
     gm_store_rel(mine.over, 1); /* pairs with the reader's load */
     *(lane *)arg = mine;
@@ -330,6 +336,7 @@ void shared_run(char **words, int n, answer *a)
 
 static void answer_growth(answer *a, lane *reader, lane *writer)
 {
+    answer_count(a, writer->operations);
     answer_number(a, per_second(reader->gets, reader->ended - reader->began));
     answer_number(a, per_second(writer->operations, writer->ended - writer->began));
     answer_count(a, reader->gets);
@@ -363,11 +370,12 @@ static int grow(const gm_variant *table, void *map, lane *reader, lane *writer)
 
 void shared_growth(char **words, int n, answer *a)
 {
-    bool is_timed = atoi(words[1]) != 0;
+    bool is_timed = atoi(words[2]) != 0;
     gm_hist *times = is_timed ? gm_hist_new(3, highest) : NULL;
-    lane reader = lane_of(NULL, NULL, atoi(words[2]), times), writer = lane_of(NULL, NULL, atoi(words[3]), times);
+    lane reader = lane_of(NULL, NULL, atoi(words[3]), times), writer = lane_of(NULL, NULL, atoi(words[4]), times);
     void *map = shared.table && shared.keys.size / 8 > START ? new_map(shared.table) : NULL;
     (void)n;
+    writer.limit_ns = strtoull(words[1], NULL, 10) * 1000000;
     if (!map || grow(shared.table, map, &reader, &writer) != 0)
         answer_error(a, "no map that can grow, or a thread could not be pinned");
     else

@@ -6,7 +6,7 @@
 //	memory                   live bytes of the heap after a collection, less those before the map was made
 //	shared DESIGN FOLDER     "syncmap" or "rwmutex", filled -> live bytes that the heap grew by
 //	run MS TIMED CPU...      a goroutine a CPU, locked to a thread that is pinned to it; -1: neither
-//	growth TIMED CPU CPU     a reader beside a writer that grows a map
+//	growth MS TIMED CPU CPU  a reader beside a writer that grows a map
 //
 // The collector runs between rounds and not within them: gomap has none, and what it takes is not the map's. Maps of words and
 // of int64 keys hold no pointers; those of strings do, but no row of theirs allocates.
@@ -35,7 +35,7 @@ var commands = map[string]struct {
 	"memory": {1, memory},
 	"shared": {3, openShared},
 	"run":    {4, runShared},
-	"growth": {4, grow},
+	"growth": {5, grow},
 }
 
 func act(line string) ([]any, error) {

@@ -157,18 +157,18 @@ func (h *times) numbers() []any {
 }
 
 type lane struct {
-	t                      table
-	words                  []int64 // a power of two of them, from at on
-	at                     int
-	over                   *atomic.Bool
-	times                  *times // nil: not timed
-	cpu                    int
-	operations, gets, hits int64
-	wrong                  bool
-	began, ended           int64
-	longest, preempted     int64
-	failed                 error
-	_                      [64]byte
+	t                           table
+	words                       []int64 // a power of two of them, from at on
+	at                          int
+	over                        *atomic.Bool
+	times                       *times // nil: not timed
+	cpu                         int
+	operations, gets, hits      int64
+	wrong                       bool
+	began, ended                int64
+	limitNs, longest, preempted int64 // of a writer that grows
+	failed                      error
+	_                           [64]byte
 }
 
 func (l *lane) get(key int64) {
@@ -203,9 +203,12 @@ func (l *lane) mixed() {
 	}
 }
 
+func (l *lane) late(i int) bool { return i%stride == 0 && now()-l.began > l.limitNs }
+
 func (l *lane) grow() {
 	switches := usage().Nivcsw
-	for i := first; i < len(l.words); i++ {
+	for i := first; i < len(l.words) && !l.late(i); i++ {
+		l.operations++
 		var began, took int64
 		key := l.words[i]
 		if l.times != nil {
@@ -231,7 +234,6 @@ func (l *lane) grow() {
 		}
 		l.longest = took
 	}
-	l.operations = int64(len(l.words) - first)
 	l.over.Store(true)
 }
 
@@ -335,7 +337,11 @@ func grow(asked []string) ([]any, error) {
 	if len(shared.keys) <= first {
 		return nil, errors.New("no map that can grow")
 	}
-	lanes, err := lanesOf(asked[1], asked[2:4])
+	ms, err := strconv.Atoi(asked[1])
+	if err != nil {
+		return nil, err
+	}
+	lanes, err := lanesOf(asked[2], asked[3:5])
 	if err != nil {
 		return nil, err
 	}
@@ -348,11 +354,11 @@ func grow(asked []string) ([]any, error) {
 	}
 	reader, writer := lanes[0], lanes[1]
 	reader.t, reader.words = t, shared.streams[0]
-	writer.t, writer.words = t, shared.keys
+	writer.t, writer.words, writer.limitNs = t, shared.keys, int64(ms)*1e6
 	if err := drive(lanes, []func(*lane){(*lane).mixed, (*lane).grow}, 0); err != nil {
 		return nil, err
 	}
-	told := []any{perSecond(reader.gets, reader.ended-reader.began), perSecond(writer.operations, writer.ended-writer.began), reader.gets, reader.hits, number(reader.wrong || writer.wrong)}
+	told := []any{writer.operations, perSecond(reader.gets, reader.ended-reader.began), perSecond(writer.operations, writer.ended-writer.began), reader.gets, reader.hits, number(reader.wrong || writer.wrong)}
 	told = append(told, reader.times.numbers()...)
 	return append(told, writer.longest, writer.preempted), nil
 }
