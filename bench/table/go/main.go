@@ -4,7 +4,7 @@
 //	single KIND N FOLDER     one map on one goroutine, "int64" or "string" keys, filled
 //	time ROW                 one round of a row            -> ns operations hits sum faults
 //	memory                   live bytes of the heap after a collection, less those before the map was made
-//	shared DESIGN FOLDER     "syncmap" or "rwmutex", filled -> live bytes that the heap grew by
+//	shared DESIGN FOLDER [-] "syncmap" or "rwmutex", filled -> live bytes that the heap grew by; -: none yet
 //	run MS TIMED CPU...      a goroutine a CPU, locked to a thread that is pinned to it; -1: neither
 //	growth MS TIMED CPU CPU  a reader beside a writer that grows a map
 //

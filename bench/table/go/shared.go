@@ -3,10 +3,13 @@ package main
 import (
 	"errors"
 	"math/bits"
+	"os"
 	"runtime"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -96,6 +99,9 @@ func openShared(asked []string) (told []any, err error) {
 		if shared.streams[i], err = words(asked[2], "stream."+strconv.Itoa(i)); err != nil {
 			return nil, err
 		}
+	}
+	if len(asked) > 3 {
+		return nil, nil
 	}
 	before := liveBytes()
 	if shared.t, err = newTable(shared.design); err != nil {
@@ -203,10 +209,35 @@ func (l *lane) mixed() {
 	}
 }
 
+// waits is how long a thread has been ready to run and not running, in all.
+type waits struct {
+	thread int
+	ns     int64
+}
+
+// readWaits is of the calling thread; nothing where the system does not say.
+func readWaits() (w waits) {
+	w.thread = syscall.Gettid()
+	if said, err := os.ReadFile("/proc/thread-self/schedstat"); err == nil {
+		if words := strings.Fields(string(said)); len(words) > 1 {
+			w.ns, _ = strconv.ParseInt(words[1], 10, 64)
+		}
+	}
+	return w
+}
+
+// since is 0 if the goroutine was on another thread then.
+func (w waits) since(before waits) int64 {
+	if w.thread != before.thread {
+		return 0
+	}
+	return w.ns - before.ns
+}
+
 func (l *lane) late(i int) bool { return i%stride == 0 && now()-l.began > l.limitNs }
 
 func (l *lane) grow() {
-	switches := usage().Nivcsw
+	waits := readWaits()
 	for i := first; i < len(l.words) && !l.late(i); i++ {
 		l.operations++
 		var began, took int64
@@ -220,19 +251,14 @@ func (l *lane) grow() {
 		if l.times != nil {
 			took = now() - began
 		}
-		if took <= l.longest {
-			continue
-		}
 		if took > longNs {
-			is := usage().Nivcsw
-			takenOff := is != switches
-			switches = is
-			if takenOff {
-				l.preempted++
-				continue
-			}
+			now := readWaits()
+			waited := now.since(waits)
+			waits = now
+			l.preempted += int64(number(waited > 0))
+			took -= min(took, waited)
 		}
-		l.longest = took
+		l.longest = max(l.longest, took)
 	}
 	l.over.Store(true)
 }
