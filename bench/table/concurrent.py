@@ -187,6 +187,12 @@ def _samples(found: dict[str, Found], name: str, figure: str, more: bool) -> tup
     return None
 
 
+def _stricter(a: Aim, b: Aim) -> Aim:
+    """What both ask for."""
+    least, aim = ([x for x in pair if x is not None] for pair in ((a.least, b.least), (a.aim, b.aim)))
+    return Aim(max(least, default=None), max(aim, default=None))
+
+
 def _against_all(
     group: str, row: str, n: int, figure: str, measure: str, found: dict[str, Found], aims: dict[str, Aim]
 ) -> list[Line]:
@@ -200,7 +206,7 @@ def _against_all(
     order = sorted(there, key=lambda name: statistics.median(there[name]), reverse=more)
     lines = []
     for place, name in enumerate(order):
-        aim = aims.get("best", Aim()) if place == 0 and "best" in aims else aims.get(name, Aim())
+        aim = _stricter(aims.get(name, Aim()), aims.get("best", Aim()) if place == 0 else Aim())
         lines.append(Line(group, row, n, name, measure, ours, there[name], aim.least, aim.aim, best=place == 0))
     return lines
 
