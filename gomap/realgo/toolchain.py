@@ -159,9 +159,9 @@ def build_go(
     """The binary of a Go program of this package (a folder of gomap/realgo/go), built unless the cache has it.
 
     `design`: "classic" or "swiss". `experiments`: further names for GOEXPERIMENT. `folder`: where its files are, for a program
-    that is not of the package. `tell` gets one short line now and then
-    while something is compiled. `timeout_s`: seconds, `BUILD_TIMEOUT_S` if None. Raises `GoUnavailable` if there is no
-    toolchain that can build the design, `GoFailed` if the build fails, takes too long, or the cache cannot be written.
+    that is not of the package. `tell` gets one short line now and then while something is compiled. `timeout_s`: seconds,
+    `BUILD_TIMEOUT_S` if None. Raises `GoUnavailable` if there is no toolchain that can build the design, `GoFailed` if the
+    build fails, takes too long, or the cache cannot be written.
     """
     sources = _sources(program, folder or _SOURCES / program)
     go = find_go()

@@ -6,6 +6,9 @@
  *     key << 1 | 1 for an assign        stream.0, stream.1, ...: a thread reads one of them, round and round
  *     keys                              in the order in which they are put in; all streams ask for these only
  *
+ * The filled map is made with the number of its keys as hint, so that none is still growing when it is measured (cds_lfht may
+ * take seconds, or not grow at all after a burst); a map that is to grow is made without.
+ *
  * An elem is its key << 8 and eight bits of anything, so that a get can tell whether it was given the elem of its key.
  *
  *     run       all threads for a time. -> operations a second, of all together; gets, hits, wrong elems; and of the gets, if
@@ -219,9 +222,9 @@ static void answer_times(answer *a, gm_hist *of)
 
 /* ------------------------------------------------------------------ commands */
 
-static void *new_map(const gm_variant *v)
+static void *new_map(const gm_variant *v, uint64_t hint)
 {
-    gm_config c = {.key_kind = GM_MEM, .key_size = 8, .elem_kind = GM_MEM, .elem_size = 8, .seed = 1};
+    gm_config c = {.key_kind = GM_MEM, .key_size = 8, .elem_kind = GM_MEM, .elem_size = 8, .hint = hint, .seed = 1};
     gm_guard_config g = {.shards = 64, .padded = 1};
     void *map = NULL;
     if (v->make(&c, &g, &map) != GM_OK)
@@ -282,7 +285,7 @@ void shared_open(char **words, int n, answer *a)
         answer_error(a, "the streams cannot be read");
     } else if (n == 3) {
         uint64_t before = resident_bytes();
-        shared.map = new_map(shared.table);
+        shared.map = new_map(shared.table, shared.keys.size / 8);
         if (!shared.map || !fill(shared.table, shared.map, shared.keys.bytes, shared.keys.size / 8))
             answer_error(a, "the map was not filled");
         else
@@ -385,7 +388,7 @@ void shared_growth(char **words, int n, answer *a)
     bool is_timed = atoi(words[2]) != 0;
     gm_hist *times = is_timed ? gm_hist_new(3, highest) : NULL;
     lane reader = lane_of(NULL, NULL, atoi(words[3]), times), writer = lane_of(NULL, NULL, atoi(words[4]), times);
-    void *map = shared.table && shared.keys.size / 8 > START ? new_map(shared.table) : NULL;
+    void *map = shared.table && shared.keys.size / 8 > START ? new_map(shared.table, 0) : NULL;
     (void)n;
     writer.limit_ns = strtoull(words[1], NULL, 10) * 1000000;
     if (!map || grow(shared.table, map, &reader, &writer) != 0)

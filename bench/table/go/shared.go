@@ -62,10 +62,10 @@ func (s *syncMap) assign(key, elem int64) bool {
 	return there
 }
 
-func newTable(design string) (table, error) {
+func newTable(design string, hint int) (table, error) {
 	switch design {
 	case "rwmutex":
-		return &locked{m: map[int64]int64{}}, nil
+		return &locked{m: make(map[int64]int64, hint)}, nil
 	case "syncmap":
 		return &syncMap{}, nil
 	}
@@ -104,7 +104,7 @@ func openShared(asked []string) (told []any, err error) {
 		return nil, nil
 	}
 	before := liveBytes()
-	if shared.t, err = newTable(shared.design); err != nil {
+	if shared.t, err = newTable(shared.design, len(shared.keys)); err != nil {
 		return nil, err
 	}
 	if err = fill(shared.t, shared.keys); err != nil {
@@ -371,7 +371,7 @@ func grow(asked []string) ([]any, error) {
 	if err != nil {
 		return nil, err
 	}
-	t, err := newTable(shared.design)
+	t, err := newTable(shared.design, 0)
 	if err != nil {
 		return nil, err
 	}
