@@ -58,6 +58,7 @@ def test_one_thread(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rows = {line["row"] for line in found["lines"] if line["peer"] in ("Go classic", "Go swiss")}
     assert rows == {row.name for row in SINGLE} or absent(found, "Go classic", "Go swiss")
     assert all(len(line["ours"]) == len(line["theirs"]) == 1 and min(line["ours"]) > 0 for line in found["lines"])
+    assert all(len(line["page_faults_per_operation"]) == 2 for line in found["lines"])
     assert found["bytes_per_entry"]["gomap, int64"]["1000"] > 16
     printed = capsys.readouterr().out.splitlines()
     assert max(map(len, printed)) <= text.WIDTH

@@ -34,7 +34,7 @@ MEASURES = {
 class Line:
     """One row beside one peer. ours, theirs: a sample a repeat, nanoseconds or operations a second as `measure` says, taken in
     turn. `ratio` is how many times better gomap is. least, aim: what it should be; None where nothing is asked. best: the
-    best one of several peers."""
+    best one of several peers. faults: gomap's and the peer's page faults per operation, medians, where they were counted."""
 
     group: str
     row: str
@@ -46,6 +46,7 @@ class Line:
     least: float | None = None
     aim: float | None = None
     best: bool = False
+    faults: tuple[float, float] | None = None
 
     @cached_property
     def ratio(self) -> Ratio:
@@ -82,4 +83,5 @@ class Line:
             "least": self.least,
             "aim": self.aim,
             "verdict": self.verdict,
+            **({} if self.faults is None else {"page_faults_per_operation": list(self.faults)}),
         }

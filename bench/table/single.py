@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,6 +38,10 @@ class Samples:
     @property
     def ns(self) -> tuple[float, ...]:
         return tuple(r.ns_per_operation for r in self.rounds)
+
+    @property
+    def faults(self) -> float:
+        return statistics.median(r.faults_per_operation for r in self.rounds)
 
 
 def check_round(row: str, told: list[Number], keys: Single) -> None:
@@ -119,4 +124,5 @@ def _lines_of(group: str, row: SingleRow, n: int, found: dict[str, Samples]) -> 
             continue
         aim = Aim(None, LIMITS.get(n)) if name == LIMIT else aims[name].get(n, Aim())
         peer = name if name == LIMIT else f"Go {name}"
-        yield Line(group, row.name, n, peer, "ns", found[OURS].ns, samples.ns, aim.least, aim.aim)
+        faults = found[OURS].faults, samples.faults
+        yield Line(group, row.name, n, peer, "ns", found[OURS].ns, samples.ns, aim.least, aim.aim, faults=faults)
