@@ -482,6 +482,7 @@ typedef struct gm_spawner {
 /* sched/sched.c: goroutines on threads, scheduled as Go does. What the settings mean is told there; 0 is Go's. */
 enum gm_globq_kind { GM_GLOBQ_LIST = 0, GM_GLOBQ_RING = 1, GM_GLOBQ_RING_PADDED = 2 };
 enum gm_runnext_inherit { GM_INHERIT_ON = 0, GM_INHERIT_OFF = 1 };
+enum gm_runnext { GM_RUNNEXT_ON = 0, GM_RUNNEXT_OFF = 1 }; /* off: what is made ready goes to the end of the queue */
 enum gm_steal_kind { GM_STEAL_HALF = 0, GM_STEAL_ONE = 1, GM_STEAL_OFF = 2 };
 enum gm_preempt_kind { GM_PREEMPT_BOTH = 0, GM_PREEMPT_SYNC = 1, GM_PREEMPT_ASYNC = 2, GM_PREEMPT_NONE = 3 };
 enum gm_preempt_target { GM_TARGET_GLOBAL = 0, GM_TARGET_PARKED = 1 };
@@ -490,6 +491,7 @@ typedef struct gm_sched_config {
     uint32_t procs;            /* Ps, 1 to 256 */
     uint32_t globq;            /* enum gm_globq_kind, and so on */
     uint32_t globq_len;        /* of a ring: goroutines that there may be at once, a power of two from 2 to 2^20 */
+    uint32_t runnext;          /* enum gm_runnext */
     uint32_t runnext_inherit;  /* enum gm_runnext_inherit */
     uint32_t steal;            /* enum gm_steal_kind */
     uint32_t preempt;          /* enum gm_preempt_kind */
@@ -509,6 +511,7 @@ typedef struct gm_sched_stats {
     uint64_t inherited;         /* of them, in the time slice of the one before */
     uint64_t yields, parks, readies;
     uint64_t preempted_sync, preempted_async;
+    uint64_t put_aside;          /* of them, those that were put where only sysmon finds them */
     uint64_t global_ticks;       /* looks at the global queue because it was the 61st tick */
     uint64_t global_gets;        /* goroutines taken from there, and */
     uint64_t overflows;          /* times that half a local queue was put there */
@@ -775,19 +778,43 @@ enum gm_hog_kind {
     GM_HOG_CALLS = 1,          /* computes with a safe point every microsecond or so */
     GM_HOG_GETS = 2,           /* gets, each a call with a safe point, as in Go */
     GM_HOG_GETS_UNCHECKED = 3, /* gets without safe points */
-    GM_HOG_KINDS = 4
+    GM_HOG_RANGE = 4,          /* ranges over the map, safe points as iter_check says */
+    GM_HOG_KINDS = 5
 };
-enum gm_observer { GM_OBSERVE_NOTHING = 0, GM_OBSERVE_YIELDS = 1, GM_OBSERVE_GETS = 2 };
-enum gm_scene_hist { GM_SCENE_WAITS = 0, GM_SCENE_RESPONSE = 1, GM_SCENE_SERVICE = 2 };
+enum gm_iter_check { GM_ITER_CHECK_EVERY = 0, GM_ITER_CHECK_EIGHT = 1, GM_ITER_CHECK_NEVER = 2 }; /* Go: at every element */
+enum gm_observer {
+    GM_OBSERVE_NOTHING = 0,
+    GM_OBSERVE_YIELDS = 1,
+    GM_OBSERVE_GETS = 2,
+    GM_OBSERVE_RESUMED = 3, /* a Gosched, then 1,000 gets, of which the first 100 are told from the others */
+    GM_OBSERVE_STOPS = 4,   /* on one P: how long each stop keeps it from running */
+    GM_OBSERVERS = 5
+};
+enum gm_disturbance {
+    GM_DISTURB_NOT = 0,
+    GM_DISTURB_STOP = 1,   /* the world: every goroutine that reads the map waits at its next safe point */
+    GM_DISTURB_WORKER = 2, /* a goroutine that nobody stops has a P */
+    GM_DISTURB_KERNEL = 3, /* threads of the system's compete, one on every CPU */
+    GM_DISTURBANCES = 4
+};
+enum gm_scene_hist { GM_SCENE_WAITS = 0, GM_SCENE_RESPONSE = 1, GM_SCENE_SERVICE = 2, GM_SCENE_FIRST = 3 };
 
 typedef struct gm_scene {
     uint32_t hogs, hog_kind;  /* enum gm_hog_kind */
-    uint32_t yielders;        /* in Gosched loops */
+    uint32_t iter_check;      /* enum gm_iter_check */
+    uint32_t body;            /* of a range: so many times 1,000 steps of arithmetic an element */
+    uint32_t yielders;        /* in Gosched loops; */
+    uint64_t footprint;       /* bytes that each writes to before each Gosched */
     uint32_t pairs;           /* of goroutines that send each other a word in turn over unbuffered channels */
     uint32_t blockers;        /* in blocking calls of block_ns, one after the other */
     uint32_t spawners, burst; /* that start `burst` goroutines which do nothing, and wait for their ends, again and again */
     uint32_t sleepers;        /* that wait for what never comes: when all others are done, that is a deadlock */
     uint32_t observer;        /* enum gm_observer: one goroutine that is timed */
+    uint64_t every_ns;        /* gets by the observer are due so often; 0: one after the other */
+    uint32_t disturbance;     /* enum gm_disturbance; */
+    uint64_t disturb_every_ns, disturb_ns; /* from the end of one to the next, and how long */
+    const int32_t *cpus;                   /* of GM_DISTURB_KERNEL, up to 256 */
+    uint32_t ncpus;
     uint64_t block_ns, duration_ns;
     gm_map *map; /* for gets: as for gm_time_gets; nobody writes to it */
     const uint64_t *keys;
@@ -798,6 +825,9 @@ typedef struct gm_scene_counts {
     uint64_t elapsed_ns;                                      /* until all had ended */
     uint64_t hog_rounds, yields, ping_pongs, blocks, spawned; /* by the goroutines of that kind */
     uint64_t observed, hits;                                  /* yields or gets by the observer; gets that found their key */
+    uint64_t checks, stops; /* by ranges: safe points, and those that found that they were asked to stop; */
+    uint64_t late, latest;  /* elements from the request to there, of all stops together, and most */
+    uint64_t disturbances;
 } gm_scene_counts;
 
 typedef struct gm_stage gm_stage;
@@ -806,7 +836,8 @@ int gm_stage_go(gm_stage *s);      /* once; GM_OK, GM_E_NOMEM, GM_E_THREAD, GM_E
 void gm_stage_cancel(gm_stage *s); /* from any thread, at any time: the time is over */
 void gm_stage_results(gm_stage *s, gm_scene_counts *counts, gm_sched_stats *did);
 /* waits: of all goroutines, from ready to running (NULL unless measured); response: of the observer, from the end of the last
- * to the end of this; service: of its gets alone. */
+ * to the end of this, or since it was due; a wait that the scene's end cut short is left out; of GM_OBSERVE_STOPS each stop.
+ * service: of its gets alone; first: of the first 100 after each Gosched. */
 gm_hist *gm_stage_hist(gm_stage *s, int which);
 void gm_stage_free(gm_stage *s);
 

@@ -531,12 +531,12 @@ static void to_global(gm_sched *s, gm_g *g)
     gm_wake_p(s);
 }
 
-/* To the front of the own queue; half of a full one goes to the global queue. */
+/* To the front of the own queue, or where that is switched off to its end; half of a full one goes to the global queue. */
 static void to_local(gm_sched *s, gm_p *p, gm_g *g)
 {
     gm_list overflow = {0};
     stamp(s, g);
-    gm_runq_put(&p->runq, &g->link, true, &overflow);
+    gm_runq_put(&p->runq, &g->link, s->c.runnext == GM_RUNNEXT_ON, &overflow);
     bool full = overflow.n > 0;
     if (full) {
         p->did.overflows++;
@@ -559,6 +559,7 @@ void gm_put_preempted(gm_m *m, gm_g *g)
         to_global(s, g);
         return;
     }
+    m->p->did.put_aside++;
     stamp(s, g);
     g->aside_ns = gm_now_ns();
     gm_rt_lock(&s->lock);

@@ -20,9 +20,9 @@ static bool valid(const gm_sched_config *c)
     bool ring = c->globq != GM_GLOBQ_LIST, power = (c->globq_len & (c->globq_len - 1)) == 0;
     if (ring && (c->globq_len < leastRing || c->globq_len > mostRing || !power))
         return false;
-    return c->procs >= 1 && c->procs <= mostProcs && c->globq <= GM_GLOBQ_RING_PADDED && c->runnext_inherit <= GM_INHERIT_OFF &&
-           c->steal <= GM_STEAL_OFF && c->preempt <= GM_PREEMPT_NONE && c->preempt_target <= GM_TARGET_PARKED &&
-           c->slice_ns > 0;
+    return c->procs >= 1 && c->procs <= mostProcs && c->globq <= GM_GLOBQ_RING_PADDED && c->runnext <= GM_RUNNEXT_OFF &&
+           c->runnext_inherit <= GM_INHERIT_OFF && c->steal <= GM_STEAL_OFF && c->preempt <= GM_PREEMPT_NONE &&
+           c->preempt_target <= GM_TARGET_PARKED && c->slice_ns > 0;
 }
 
 static uint32_t common_divisor(uint32_t a, uint32_t b)

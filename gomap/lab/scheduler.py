@@ -21,6 +21,7 @@ from gomap.errors import ARGUMENT, DEADLOCK, NOMEM, THREAD, BadValue, GomapError
 from gomap.lab.engine import EngineError
 from gomap.lab.histogram import Histogram
 from gomap.lab.interrupt import ctrl_c_calls
+from gomap.lab.machine import allowed_cpus
 from gomap.map import Map
 
 __all__ = ["SCHEDULER_KNOBS", "Deadlock", "Scene", "SceneResult", "Scheduler", "SchedulerKnob"]
@@ -50,6 +51,7 @@ def _choice(meaning: str, *names: str) -> SchedulerKnob:
 
 SCHEDULER_KNOBS: dict[str, SchedulerKnob] = {
     "globq": _choice("the global run queue; rings: moved by compare-and-swap", "mutex list", "ring one line", "ring padded"),
+    "runnext": _choice("whether who is made ready runs next; off: goes to the end of the queue", "on", "off"),
     "runnext_inherit": _choice("whether who is made ready runs in the slice of who made it so", "on", "off"),
     "steal": _choice("how much of another P's queue is taken", "half", "one", "off"),
     "preempt": _choice("how sysmon stops a goroutine: by a flag, by a signal", "sync+async", "sync", "async", "none"),
@@ -57,8 +59,10 @@ SCHEDULER_KNOBS: dict[str, SchedulerKnob] = {
 }
 """The knobs with named settings. Besides, in numbers: `slice_ms` (Go: 10) and `sysmon_sleep_us` (Go: "adaptive")."""
 
-_HOGS = {"loop": 0, "calls": 1, "gets": 2, "gets without safe point": 3}
-_OBSERVERS = {"nothing": 0, "yields": 1, "gets": 2}
+_HOGS = {"loop": 0, "calls": 1, "gets": 2, "gets without safe point": 3, "range": 4}
+_CHECKS = {"every call": 0, "every 8 buckets": 1, "never": 2}
+_OBSERVERS = {"nothing": 0, "yields": 1, "gets": 2, "resumed gets": 3, "stops": 4}
+_DISTURBANCES = {"none": 0, "stop the world": 1, "worker": 2, "kernel": 3}
 
 
 def _core_choice(name: str, given: Any, choices: Mapping[str, int]) -> int:
@@ -86,19 +90,29 @@ class Scene:
 
     hogs: never give up their P of their own will. hog: "loop" computes without any call, so that only a signal stops it;
     "calls" has a safe point every microsecond or so; "gets" reads the map, each get a call with a safe point as in Go; "gets
-    without safe point".
-    yielders: in Gosched loops. pairs: of two goroutines each, in ping-pong over unbuffered channels. blockers: in blocking
-    calls of `block_us` microseconds. spawners: each starts `burst` goroutines that do nothing, waits for their ends, and again.
+    without safe point"; "range" iterates over the map, again and again, with `body` times 1,000 steps of arithmetic an element,
+    and safe points as iter_check says: "every call" (Go), "every 8 buckets", "never".
+    yielders: in Gosched loops; footprint: bytes that each writes to before each Gosched.
+    pairs: of two goroutines each, in ping-pong over unbuffered channels. blockers: in blocking calls of `block_us`
+    microseconds. spawners: each starts `burst` goroutines that do nothing, waits for their ends, and again.
     sleepers: wait for what nobody sends: when the time is over and all others are done, that is a `Deadlock`.
-    observer: one more goroutine that is timed: "yields", "gets", or "nothing".
-    map, keys: for gets: a `Map` with 8-byte keys and elems of at most 8 bytes, and which keys, in this order, again and again
-    (an array of int64, or of float64 for such a map). Writers are kept out of the map while the scene runs.
+    observer: one more goroutine that is timed: "yields", "gets", "nothing"; "resumed gets": after each Gosched 1,000 gets, the
+    first 100 told from the others; "stops": it computes on the only P, and each stop is timed.
+    every_us: gets by the observer are due so often; None: one after the other.
+    disturbance: "stop the world" (every goroutine that reads the map waits at its next safe point), "worker" (a goroutine wakes
+    and keeps its P, and nobody stops it), "kernel" (threads of the system's compete, on every CPU), each for `disturb_us`, and
+    `disturb_every_us` later again; or "none".
+    map, keys: for gets and ranges: a `Map` with 8-byte keys and elems of at most 8 bytes, and which keys, in this order, again
+    and again (an array of int64, or of float64 for such a map). Writers are kept out of the map while the scene runs.
     """
 
     duration_s: float = 1.0
     hogs: int = 0
     hog: str = "loop"
+    iter_check: str = "every call"
+    body: int = 0
     yielders: int = 0
+    footprint: int = 0
     pairs: int = 0
     blockers: int = 0
     block_us: float = 1000.0
@@ -106,6 +120,10 @@ class Scene:
     burst: int = 256
     sleepers: int = 0
     observer: str = "nothing"
+    every_us: float | None = None
+    disturbance: str = "none"
+    disturb_us: float = 1000.0
+    disturb_every_us: float = 1000.0
     map: Map | None = None
     keys: npt.ArrayLike | None = None
 
@@ -114,11 +132,15 @@ class Scene:
 class SceneResult:
     """What a scene did and what was measured.
 
-    elapsed_s: until all had ended, which is soon after the time was over. counts: by kind of goroutine: hog_rounds, yields,
-    ping_pongs, blocks, spawned, observed, hits. scheduler: counters as of Go's schedtrace and more (csrc/gomap.h,
-    gm_sched_stats). waits: of every goroutine, each time, from being made ready to running (None if not measured). response: of
-    the observer: a Gosched until it runs again; for gets from the end of the one before, so that it holds all that kept the
-    observer from running. service: its gets alone.
+    elapsed_s: until all had ended, which is soon after the time was over.
+    counts: by kind of goroutine: hog_rounds, yields, ping_pongs, blocks, spawned, observed, hits; of ranges: checks (safe
+    points), stops (checks that found a request to stop), late and latest (elements visited from the request to the check, of
+    all stops together, and most); disturbances.
+    scheduler: counters as of Go's schedtrace and more (csrc/gomap.h, gm_sched_stats). waits: of every goroutine, each time,
+    from being made ready to running (None if not measured).
+    response: of the observer: a Gosched until it runs again; for gets from the end of the one before, or since it was due, so
+    that it holds all that kept the observer from running; each stop. What the scene's end cut short is left out.
+    service: its gets alone. first: of "resumed gets" the first 100, which are not in service.
     interrupted: ended by Ctrl-C. seed: of the order of stealing.
     """
 
@@ -128,6 +150,7 @@ class SceneResult:
     waits: Histogram | None
     response: Histogram | None
     service: Histogram | None
+    first: Histogram | None
     interrupted: bool
     seed: int
 
@@ -215,13 +238,24 @@ def _core_scene(scene: Scene) -> tuple[Any, list[Any]]:
     for name in ("hogs", "yielders", "pairs", "blockers", "spawners", "sleepers"):
         setattr(core, name, _whole(name, getattr(scene, name), 0, 1 << 20))
     core.hog_kind = _core_choice("hog", scene.hog, _HOGS)
+    core.iter_check = _core_choice("iter_check", scene.iter_check, _CHECKS)
+    core.body = _whole("body", scene.body, 0, 1 << 20)
+    core.footprint = _whole("footprint", scene.footprint, 0, 1 << 30)
+    if scene.every_us is not None:
+        core.every_ns = _nanoseconds("every_us", scene.every_us, 1e3)
+    core.disturbance = _core_choice("disturbance", scene.disturbance, _DISTURBANCES)
+    core.disturb_ns = _nanoseconds("disturb_us", scene.disturb_us, 1e3)
+    core.disturb_every_ns = _nanoseconds("disturb_every_us", scene.disturb_every_us, 1e3)
+    cpus = ffi.new("int32_t[]", allowed_cpus())
+    keep.append(cpus)
+    core.cpus, core.ncpus = cpus, len(cpus)
     core.observer = _core_choice("observer", scene.observer, _OBSERVERS)
     core.burst = _whole("burst", scene.burst, 1, 1 << 20)
     core.block_ns = _nanoseconds("block_us", scene.block_us, 1e3)
     core.duration_ns = _nanoseconds("duration_s", scene.duration_s, 1e9)
-    if scene.observer == "gets" or (scene.hogs and scene.hog.startswith("gets")):
+    if "gets" in scene.observer or (scene.hogs and scene.hog.startswith(("gets", "range"))):
         if scene.map is None or scene.keys is None:
-            raise BadValue("a scene with gets needs a map and keys")
+            raise BadValue("a scene with gets or ranges needs a map and keys")
         keys = np.ascontiguousarray(scene.keys)
         if keys.ndim != 1 or keys.dtype not in (np.dtype(np.int64), np.dtype(np.float64)) or not len(keys):
             raise BadValue("keys: an array of int64 or float64 expected, with one key at the least")
@@ -299,7 +333,8 @@ def _collect(stage: Any, scene: Scene, seed: int, interrupted: bool) -> SceneRes
         scheduler=_counters(did),
         waits=_histogram(stage, lib.GM_SCENE_WAITS),
         response=_histogram(stage, lib.GM_SCENE_RESPONSE),
-        service=_histogram(stage, lib.GM_SCENE_SERVICE) if scene.observer == "gets" else None,
+        service=_histogram(stage, lib.GM_SCENE_SERVICE),
+        first=_histogram(stage, lib.GM_SCENE_FIRST),
         interrupted=interrupted,
         seed=seed,
     )

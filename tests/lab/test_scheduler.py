@@ -56,6 +56,7 @@ def test_all_kinds_beside_each_other(procs: int, knobs: dict[str, Any], numbers:
 def test_settings_of_go_come_first() -> None:
     assert {name: knob.go for name, knob in SCHEDULER_KNOBS.items()} == {
         "globq": "mutex list",
+        "runnext": "on",
         "runnext_inherit": "on",
         "steal": "half",
         "preempt": "sync+async",
@@ -117,6 +118,82 @@ def test_how_much_is_stolen() -> None:
     assert one["stolen"] == one["steals"] > 0
     assert off["steals"] == off["next_steals"] == 0
     assert half["overflows"] > 0
+
+
+@pytest.mark.parametrize("check", ["every call", "every 8 buckets", "never"])
+def test_how_late_a_range_stops(check: str, numbers: Map) -> None:
+    """In elements from the request to the safe point. A map of 1,000 entries has 256 buckets."""
+    s = Scheduler(procs=1, preempt="sync", slice_ms=1, sysmon_sleep_us=1000)
+    c = s.hogs(hog="range", iter_check=check, body=10, map=numbers, keys=KEYS, duration_s=0.1).counts
+    if check == "never":
+        assert c["checks"] == c["stops"] == c["observed"] == 0 < c["hog_rounds"]
+    elif check == "every call":
+        assert c["checks"] == c["hog_rounds"]
+        assert c["stops"] > 0
+        assert c["latest"] <= 1
+    else:
+        assert 20 < c["hog_rounds"] / c["checks"] < 40  # 8 buckets of 3.9
+        assert c["stops"] > 0
+        assert c["latest"] > 8
+
+
+def test_gets_that_are_due_count_from_then_on(numbers: Map) -> None:
+    """Beside hogs that keep the observer off its one P, those due meanwhile have all waited; without, only the next one has."""
+    beside = {"hogs": 1, "hog": "calls", "map": numbers, "keys": KEYS, "duration_s": 0.1}
+    s = Scheduler(procs=1, slice_ms=1, sysmon_sleep_us=1000)
+    slow = {}
+    for every in (None, 20):
+        r = s.run(Scene(observer="gets", every_us=every, **beside))
+        assert r.response is not None
+        slow[every] = sum(n for ns, n in r.response.counts if ns > 500_000)
+        assert r.counts["observed"] == (r.service.count if r.service else 0)
+    assert slow[20] > 5 * slow[None] > 0
+
+
+def test_gets_after_each_resumption_are_told_apart(numbers: Map) -> None:
+    r = Scheduler(procs=1).run(
+        Scene(observer="resumed gets", yielders=1, footprint=1 << 12, map=numbers, keys=KEYS, duration_s=0.03)
+    )
+    assert r.first is not None
+    assert r.service is not None
+    assert 9 * r.first.count == r.service.count
+    assert r.counts["observed"] == 1000 * r.scheduler["yields"] - 1000 * r.counts["yields"] > 0
+
+
+@pytest.mark.parametrize("preempt", ["sync", "async"])
+def test_each_stop_is_timed(preempt: str) -> None:
+    s = Scheduler(procs=1, preempt=preempt, slice_ms=0.1, sysmon_sleep_us=100)
+    r = s.run(Scene(observer="stops", duration_s=0.05))
+    stopped = r.scheduler[f"preempted_{preempt}"]
+    assert r.response is not None
+    assert r.counts["observed"] == r.response.count > 0
+    assert r.response.count <= stopped <= r.response.count + 2  # the end stops once more
+    with pytest.raises(BadValue):
+        Scheduler(procs=2).run(Scene(observer="stops"))
+
+
+@pytest.mark.parametrize(("disturbance", "procs"), [("stop the world", 2), ("worker", 1), ("kernel", 2)])
+def test_disturbances_come_as_often_as_they_are_told(disturbance: str, procs: int, numbers: Map) -> None:
+    s = Scheduler(procs=procs, slice_ms=0.2, sysmon_sleep_us=100)
+    r = s.gets(numbers, KEYS, duration_s=0.1, disturbance=disturbance, disturb_us=2000, disturb_every_us=2000)
+    assert 2 <= r.counts["disturbances"] <= 30
+    assert r.response is not None
+    if disturbance != "kernel":  # where the system has a CPU to spare, that disturbs nobody
+        assert r.response.max_ns > 1_900_000
+
+
+def test_without_runnext_nothing_is_inherited() -> None:
+    did = Scheduler(procs=1, runnext="off").ping_pong(2, duration_s=0.02).scheduler
+    assert did["inherited"] == did["next_steals"] == 0 < did["readies"]
+
+
+def test_who_is_put_aside_is_counted() -> None:
+    for target in ("global queue", "parked"):
+        s = Scheduler(procs=1, preempt_target=target, slice_ms=0.5, sysmon_sleep_us=200)
+        did = s.hogs(2, hog="calls", duration_s=0.05).scheduler
+        stopped = did["preempted_sync"] + did["preempted_async"]
+        assert did["put_aside"] == (stopped if target == "parked" else 0)
+        assert stopped > 0
 
 
 def test_blocking_calls_hand_their_p_on() -> None:
@@ -187,6 +264,10 @@ def test_what_is_refused(numbers: Map) -> None:
         Scene(duration_s=0),
         Scene(burst=0),
         Scene(observer="gets"),
+        Scene(hogs=1, hog="range"),
+        Scene(iter_check="sometimes"),
+        Scene(disturbance="noise"),
+        Scene(footprint=-1),
         Scene(observer="gets", map=numbers, keys=[]),
         Scene(observer="gets", map=numbers, keys=np.zeros(3, np.int32)),
         Scene(observer="gets", map=Map(key="str", elem="int64"), keys=KEYS),
