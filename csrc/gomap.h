@@ -810,6 +810,7 @@ typedef struct gm_scene {
     uint32_t spawners, burst; /* that start `burst` goroutines which do nothing, and wait for their ends, again and again */
     uint32_t sleepers;        /* that wait for what never comes: when all others are done, that is a deadlock */
     uint32_t observer;        /* enum gm_observer: one goroutine that is timed */
+    uint64_t observations;    /* the time is over when the observer has made so many; 0: only by duration_ns */
     uint64_t every_ns;        /* gets by the observer are due so often; 0: one after the other */
     uint32_t disturbance;     /* enum gm_disturbance; */
     uint64_t disturb_every_ns, disturb_ns; /* from the end of one to the next, and how long */
@@ -827,6 +828,7 @@ typedef struct gm_scene_counts {
     uint64_t observed, hits;                                  /* yields or gets by the observer; gets that found their key */
     uint64_t checks, stops; /* by ranges: safe points, and those that found that they were asked to stop; */
     uint64_t late, latest;  /* elements from the request to there, of all stops together, and most */
+    uint64_t inside;        /* the observer's gets during which another goroutine got its P */
     uint64_t disturbances;
 } gm_scene_counts;
 

@@ -137,8 +137,8 @@ static bool asked(gm_g *g)
     return gm_load_rlx(&g->asked) & gm_asked_sync; /* relaxed: as gm_safepoint looks at it */
 }
 
-/* How many elements came after the request (Z4). */
-static void check_range(gm_g *g, gm_stage *s, range *r, uint64_t late)
+/* How many elements came after the request (Z4), and how many have come now: none. */
+static uint64_t check_range(gm_g *g, gm_stage *s, range *r, uint64_t late)
 {
     r->checks++;
     if (asked(g) && !over(s)) {
@@ -147,6 +147,7 @@ static void check_range(gm_g *g, gm_stage *s, range *r, uint64_t late)
         r->latest = late > r->latest ? late : r->latest;
     }
     gm_safepoint(g);
+    return 0;
 }
 
 static uint64_t hog_ranges(gm_g *g, gm_stage *s)
@@ -160,7 +161,7 @@ static uint64_t hog_ranges(gm_g *g, gm_stage *s)
         bool due = s->scene.iter_check == GM_ITER_CHECK_EVERY || (bucket != last && buckets % checkedBuckets == 0);
         last = bucket;
         if (due && s->scene.iter_check != GM_ITER_CHECK_NEVER)
-            check_range(g, s, r, late);
+            late = check_range(g, s, r, late);
         for (uint32_t i = 0; i < s->scene.body; i++)
             compute(hogRounds);
         late = asked(g) ? late + 1 : 0;
@@ -290,10 +291,21 @@ static void record(const watch *w, gm_hist *h, uint64_t from, uint64_t to)
     gm_hist_count(h, gm_hist_half_bits_3, to > from ? gm_ticks_to_ns(&w->ticks, to - from) : 0);
 }
 
+/* Whether the observer goes on, which has made n observations. */
+static bool observing(gm_g *g, gm_stage *s, uint64_t n)
+{
+    if (s->scene.observations && n >= s->scene.observations) {
+        gm_enter(g);
+        gm_stage_cancel(s);
+        gm_leave(g);
+    }
+    return !over(s);
+}
+
 static uint64_t observe_yields(gm_g *g, gm_stage *s, watch *w)
 {
     uint64_t n = 0;
-    for (; !over(s); n++) {
+    for (; observing(g, s, n); n++) {
         w->last = gm_tick_start(w->ticks.hardware);
         gm_gosched(g);
         if (!over(s)) /* what the end has cut short is no wait */
@@ -319,10 +331,13 @@ static void await_due(gm_g *g, gm_stage *s, watch *w, uint64_t i)
 static uint64_t timed_get(gm_g *g, gm_stage *s, watch *w, uint64_t i, gm_hist *h)
 {
     gm_enter(g); /* Z1 */
+    const gm_p *p = g->m->p;
+    uint32_t tick = gm_load_rlx(&p->tick); /* relaxed: this thread's own */
     uint64_t start = gm_tick_start(w->ticks.hardware);
     s->counts.hits += get_next(s, i);
     uint64_t end = gm_tick_end(w->ticks.hardware);
     record(w, h, start, end);
+    s->counts.inside += g->m->p != p || gm_load_rlx(&p->tick) != tick;
     gm_leave(g);
     return end;
 }
@@ -330,7 +345,7 @@ static uint64_t timed_get(gm_g *g, gm_stage *s, watch *w, uint64_t i, gm_hist *h
 static uint64_t observe_gets(gm_g *g, gm_stage *s, watch *w)
 {
     uint64_t i = 0;
-    for (; !over(s); i++) {
+    for (; observing(g, s, i); i++) {
         map_safepoint(g, s);
         if (s->scene.every_ns)
             await_due(g, s, w, i);
@@ -347,7 +362,7 @@ static uint64_t observe_gets(gm_g *g, gm_stage *s, watch *w)
 static uint64_t observe_resumed(gm_g *g, gm_stage *s, watch *w)
 {
     uint64_t i = 0;
-    while (!over(s)) {
+    while (observing(g, s, i)) {
         gm_gosched(g);
         for (uint64_t end = i + batch, later = i + firstOfBatch; i < end; i++)
             timed_get(g, s, w, i, i < later ? s->first : s->service);
@@ -365,7 +380,7 @@ static uint64_t observe_stops(gm_g *g, gm_stage *s, watch *w)
     uint32_t seen = gm_load_rlx(&p->tick), tick; /* relaxed: its own thread's, whichever that is */
     w->last = gm_tick_start(w->ticks.hardware);
     gm_leave(g);
-    while (!over(s)) {
+    while (observing(g, s, n)) {
         gm_safepoint(g);
         compute(stretch);
         gm_enter(g);

@@ -91,6 +91,8 @@ static bool put_main(gm_sched *s, gm_p *p, gm_body main, void *arg)
     if (!g)
         return false;
     g->is_main = true;
+    if (s->c.measure)
+        g->since = gm_tick_start(s->ticks.hardware);
     gm_runq_put(&p->runq, &g->link, false, &overflow); /* not runnext: it has a slice of its own, the first tick */
     return true;
 }

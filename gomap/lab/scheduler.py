@@ -98,6 +98,7 @@ class Scene:
     sleepers: wait for what nobody sends: when the time is over and all others are done, that is a `Deadlock`.
     observer: one more goroutine that is timed: "yields", "gets", "nothing"; "resumed gets": after each Gosched 1,000 gets, the
     first 100 told from the others; "stops": it computes on the only P, and each stop is timed.
+    observations: the scene ends when the observer has made so many; 0: only when `duration_s` is over.
     every_us: gets by the observer are due so often; None: one after the other.
     disturbance: "stop the world" (every goroutine that reads the map waits at its next safe point), "worker" (a goroutine wakes
     and keeps its P, and nobody stops it), "kernel" (threads of the system's compete, on every CPU), each for `disturb_us`, and
@@ -120,6 +121,7 @@ class Scene:
     burst: int = 256
     sleepers: int = 0
     observer: str = "nothing"
+    observations: int = 0
     every_us: float | None = None
     disturbance: str = "none"
     disturb_us: float = 1000.0
@@ -135,7 +137,7 @@ class SceneResult:
     elapsed_s: until all had ended, which is soon after the time was over.
     counts: by kind of goroutine: hog_rounds, yields, ping_pongs, blocks, spawned, observed, hits; of ranges: checks (safe
     points), stops (checks that found a request to stop), late and latest (elements visited from the request to the check, of
-    all stops together, and most); disturbances.
+    all stops together, and most); inside (the observer's gets during which another goroutine got its P); disturbances.
     scheduler: counters as of Go's schedtrace and more (csrc/gomap.h, gm_sched_stats). waits: of every goroutine, each time,
     from being made ready to running (None if not measured).
     response: of the observer: a Gosched until it runs again; for gets from the end of the one before, or since it was due, so
@@ -241,6 +243,7 @@ def _core_scene(scene: Scene) -> tuple[Any, list[Any]]:
     core.iter_check = _core_choice("iter_check", scene.iter_check, _CHECKS)
     core.body = _whole("body", scene.body, 0, 1 << 20)
     core.footprint = _whole("footprint", scene.footprint, 0, 1 << 30)
+    core.observations = _whole("observations", scene.observations, 0, 1 << 62)
     if scene.every_us is not None:
         core.every_ns = _nanoseconds("every_us", scene.every_us, 1e3)
     core.disturbance = _core_choice("disturbance", scene.disturbance, _DISTURBANCES)

@@ -37,7 +37,7 @@ def test_list(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatc
     out = output(capsys, monkeypatch, columns, "list")
     assert re.findall(r"^  ([CR]\d\S+)", out, re.M) == IDS
     assert re.findall(r"^(Chapter \d|Remedies)", out, re.M) == ["Chapter 1", "Chapter 2", "Chapter 3", "Chapter 4", "Remedies"]
-    assert re.search(r"^  C3.7-sysmon-period +undecided \(scheduler\) +refuted", out, re.M)
+    assert re.search(r"^  C4.4-bpftrace-method +undecided \(counters\) +refuted", out, re.M)
     assert re.search(r"^  C2.2-load-factor +not run yet +confirmed", out, re.M)
     assert ("obsolete (Swiss)" in out) == (columns == 120)
 
@@ -91,12 +91,12 @@ def test_run_prints_and_keeps_the_verdicts(
     monkeypatch.setitem(SCALES, "quick", SCALES["test"])
     monkeypatch.chdir(tmp_path)
     path = Path("results.json")
-    out = output(capsys, monkeypatch, 80, "run", "C2.2", "C3.7", "--quick", "--json", str(path))
+    out = output(capsys, monkeypatch, 80, "run", "C2.2", "C4.4", "--quick", "--json", str(path))
     assert "model        CONFIRMED (run): Doublings at exactly" in out
-    assert "model        UNDECIDED: needs the scheduler model" in out
+    assert "model        UNDECIDED: needs hardware counters" in out
     assert "CONFIRMED (by source)" in out
     assert "Claims in the model: 1 confirmed, 1 undecided; the same setting twice: 0." in out or "twice: 1" in out
-    assert [c["id"] for c in json.loads(path.read_text())["claims"]] == ["C2.2-load-factor", "C3.7-sysmon-period"]
+    assert [c["id"] for c in json.loads(path.read_text())["claims"]] == ["C2.2-load-factor", "C4.4-bpftrace-method"]
     again = output(capsys, monkeypatch, 80, "run", "C2.2", "C1.9", "--quick", "--json", str(path), "--resume")
     assert "C2.2-load-factor:" not in again
     assert "C1.9-monitor-metrics: " in again

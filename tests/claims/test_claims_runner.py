@@ -65,14 +65,14 @@ def path(tmp_path: Path) -> Path:
 
 def test_results_json_is_what_others_read(claims: Claims, path: Path) -> None:
     e = claims.make(1)
-    results = run_claims([unmeasured("C1.9"), e, unmeasured("C3.7")], TEST, path=path)
+    results = run_claims([unmeasured("C1.9"), e, unmeasured("C4.4")], TEST, path=path)
     d = json.loads(path.read_text())
     assert set(d) == {"version", "scale", "machine", "noise", "begun", "interrupted", "claims"}
     assert d["machine"]["cpu_model"]
     assert datetime.fromisoformat(d["begun"]).utcoffset() == timedelta(0)
     assert 0 < d["noise"]["low"] <= d["noise"]["ratio"] <= d["noise"]["high"]
-    assert [c["id"] for c in d["claims"]] == ["C1.9-monitor-metrics", "C3.7-sysmon-period", "C9.1-made-up"]
-    assert [c["model"]["reason"] for c in d["claims"]] == ["needs real Go", "needs the scheduler model", "It was seen."]
+    assert [c["id"] for c in d["claims"]] == ["C1.9-monitor-metrics", "C4.4-bpftrace-method", "C9.1-made-up"]
+    assert [c["model"]["reason"] for c in d["claims"]] == ["needs real Go", "needs hardware counters", "It was seen."]
     assert [c["go"]["verdict"] for c in d["claims"]] == [REFUTED, REFUTED, CONFIRMED]
     assert [c["model"]["by"] for c in d["claims"]] == ["nothing", "nothing", "experiment"]
     assert all(c["go"]["by"] == "source" for c in d["claims"])

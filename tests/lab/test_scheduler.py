@@ -47,6 +47,7 @@ def test_all_kinds_beside_each_other(procs: int, knobs: dict[str, Any], numbers:
     assert did["parks"] == did["readies"]
     assert r.waits is not None
     assert r.waits.count == did["runs"]
+    assert r.waits.max_ns <= 1.1e9 * r.elapsed_s  # main's first too
     assert r.counts["hits"] == r.counts["observed"] == (r.service.count if r.service else 0)
     assert did["started"] == 15 + r.counts["spawned"]
     if knobs.get("preempt") != "none":
@@ -180,6 +181,13 @@ def test_disturbances_come_as_often_as_they_are_told(disturbance: str, procs: in
     assert r.response is not None
     if disturbance != "kernel":  # where the system has a CPU to spare, that disturbs nobody
         assert r.response.max_ns > 1_900_000
+
+
+def test_a_scene_ends_when_it_has_been_observed_enough(numbers: Map) -> None:
+    for observer, n in (("yields", 30), ("gets", 5_000), ("resumed gets", 5_000)):
+        r = Scheduler(procs=1).run(Scene(observer=observer, observations=n, map=numbers, keys=KEYS, duration_s=60))
+        assert r.counts["observed"] == n
+        assert r.elapsed_s < 30
 
 
 def test_without_runnext_nothing_is_inherited() -> None:

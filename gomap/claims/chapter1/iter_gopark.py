@@ -6,13 +6,15 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gomap.claims.claim import REFUTED, UNDECIDED, Claim, Criterion, Quantity, Setting, SourceVerdict
+from gomap.claims.claim import CONFIRMED, REFUTED, UNDECIDED, Claim, Criterion, Quantity, Setting, SourceVerdict
 from gomap.claims.context import Context
 from gomap.claims.real import controls, decided_or_read, designs
 from gomap.claims.registry import claim
+from gomap.claims.scenes import FAST, Read, beside_hog, numbers, played, preempted, reading
 from gomap.claims.turns import turns
-from gomap.claims.verdict import Finding, Number, Series, median_interval
+from gomap.claims.verdict import Finding, Number, Series, bars, median_interval
 from gomap.lab.compare import Ratio
+from gomap.lab.scheduler import SceneResult, Scheduler
 
 
 @claim
@@ -67,6 +69,76 @@ def iter_gopark() -> Claim:
 
 _HOGS, _PS = 8, 2
 _UNPARKED = ("runnable", "running")
+
+
+_WITHIN = 0.25
+_MANY = (4, 8, 16)
+_LONG_NS = 1e6
+
+
+@iter_gopark.model
+def resumed_beside_hogs(ctx: Context, target: str = "global queue") -> Finding:
+    """How long a reader that has been stopped waits beside busy goroutines on two Ps, against the slice that each has; and how
+    many of those that were stopped were in no queue. Slices are a tenth of Go's. Then the article's setting."""
+    read, rounds = numbers(10_000), ctx.scale.pick(test=2, quick=3, full=12)
+    waits_alone = ctx.scale.pick(test=9, quick=30, full=200)
+    alone = reading(beside_hog(Scheduler(procs=1, **FAST), read, "loop", waits=waits_alone).response)
+    waits: dict[int, list[float]] = {k: [] for k in _MANY}
+    runs = []
+    for i, seed in enumerate(ctx.seeds(rounds)):
+        for k in _MANY:
+            ctx.say(f"a reader beside {k} busy goroutines, round {i + 1} of {rounds}", i / rounds)
+            r = _stopped(k, target, seed, read)
+            runs.append(r)
+            waits[k] += _long_waits(r)
+    parked = [_stopped(_MANY[0], "parked", seed, read) for seed in ctx.seeds(2)]
+    return _resumed(alone["p50"], waits, runs).with_(
+        numbers=(
+            *_told(alone["p50"], waits),
+            Number("goroutines stopped", sum(map(preempted, runs))),
+            Number("goroutines stopped that were in no queue", sum(r.scheduler["put_aside"] for r in runs)),
+            Number("goroutines stopped that were in no queue, parked", sum(r.scheduler["put_aside"] for r in parked)),
+            Number(f"longest wait beside {_MANY[0]}, parked", max(reading(r.response)["max"] for r in parked), "ns"),
+        )
+    )
+
+
+def _stopped(hogs: int, target: str, seed: int, read: Read) -> SceneResult:
+    s = Scheduler(procs=_PS, preempt_target=target, seed=seed, **FAST)
+    return played(s, read, observer="gets", hogs=hogs, duration_s=0.01 + 0.005 * hogs)
+
+
+def _long_waits(r: SceneResult) -> list[float]:
+    return [float(ns) for ns, n in (r.response.counts if r.response else ()) if ns > _LONG_NS for _ in range(n)]
+
+
+def _by_slices(slice_ns: float, waits: Mapping[int, Sequence[float]]) -> dict[int, Ratio]:
+    """Waits by what slice times goroutines ahead by Ps makes."""
+    return {k: median_interval([ns / (slice_ns * k / _PS) for ns in found]) for k, found in waits.items() if found}
+
+
+def _told(slice_ns: float, waits: Mapping[int, Sequence[float]]) -> tuple[Number, ...]:
+    shares = _by_slices(slice_ns, waits)
+    return (
+        Number("slice", slice_ns, "ns"),
+        *(Number.of_ratio(f"wait beside {k}, by slice times goroutines by Ps", r) for k, r in shares.items()),
+    )
+
+
+def _resumed(slice_ns: float, waits: Mapping[int, Sequence[float]], runs: Sequence[SceneResult]) -> Finding:
+    """Refuted as gopark if none that was stopped was out of the queues; the delay is told beside."""
+    shares = _by_slices(slice_ns, waits)
+    aside, stopped = sum(r.scheduler["put_aside"] for r in runs), sum(map(preempted, runs))
+    near = len(shares) == len(waits) and all(abs(r.ratio - 1) <= _WITHIN for r in shares.values())
+    told = ", ".join(f"{r} of it beside {k}" for k, r in shares.items()) or "no wait was seen"
+    return Finding(
+        UNDECIDED if not stopped else REFUTED if not aside else CONFIRMED,
+        f"Of {stopped:,} goroutines that were stopped {aside:,} were in no queue; the others were runnable. A slice of "
+        f"{slice_ns / 1e6:.3g} ms times goroutines by Ps foretells the wait: {told}; "
+        f"{'within' if near else 'not within'} 25 %.",
+        series=(bars("Wait beside busy goroutines", "ns", {str(k): found for k, found in waits.items() if found}),),
+        settings=tuple(f"{k} busy goroutines" for k in waits),
+    )
 
 
 @iter_gopark.go

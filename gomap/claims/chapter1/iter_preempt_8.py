@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
-from gomap.claims.claim import REFUTED, UNDECIDED, Claim, Criterion, Quantity, Setting, SourceVerdict
+from gomap.claims.claim import CONFIRMED, REFUTED, UNDECIDED, Claim, Criterion, Quantity, Setting, SourceVerdict
 from gomap.claims.context import Context
 from gomap.claims.real import controls, decided_or_read, designs
 from gomap.claims.registry import claim
+from gomap.claims.scenes import beside_hog, numbers
 from gomap.claims.turns import turns, waits_in_a_sample
-from gomap.claims.verdict import Finding, Number, Sweep, bars, median_interval
+from gomap.claims.verdict import Finding, Number, Series, Sweep, bars, median_interval
+from gomap.claims.walk import full
+from gomap.lab.scheduler import Scheduler
 
 
 @claim
@@ -55,6 +60,57 @@ def iter_preempt_8() -> Claim:
 
 _BODIES_NS = (0, 100_000, 1_000_000)
 _ARTICLE = 52  # bodies: 8 buckets of 6.5 entries
+
+
+_STEPS = {"nothing": 0, "1 µs": 2, "100 µs": 200}
+"""Bodies of the model's ranges: thousands of steps of arithmetic, and how long they take about."""
+_LEAST_STOPS = 5
+
+
+@iter_preempt_8.model
+def elements_until_a_range_stops(ctx: Context, check: str = "every call") -> Finding:
+    """How many elements a range visits from the request to stop until it does, by its body, with a safe point at every element
+    and at every eighth bucket; without signals, as on real Go."""
+    read, seconds = numbers(full(12)), ctx.scale.pick(test=0.08, quick=0.2, full=2.0)
+    s = Scheduler(procs=1, preempt="sync", slice_ms=0.5, sysmon_sleep_us=250)
+    found = {
+        (name, body): beside_hog(s, read, "range", seconds=seconds, iter_check=name, body=steps).counts
+        for name in (check, "every 8 buckets")
+        for body, steps in _STEPS.items()
+    }
+    never = beside_hog(s, read, "range", seconds=seconds / 4, iter_check="never").counts
+    return _counted(check, found).with_(
+        numbers=(
+            *(Number(f"elements until the range stops, {c}, a body of {b}, most", n["latest"]) for (c, b), n in found.items()),
+            *(Number(f"stops, {c}, a body of {b}", n["stops"]) for (c, b), n in found.items()),
+            Number("stops without safe points and signals", never["stops"]),
+        )
+    )
+
+
+def _counted(check: str, found: Mapping[tuple[str, str], Mapping[str, int]]) -> Finding:
+    """Refuted if a range stops within one body at every length, and the article's setting is seen to do otherwise: within a
+    factor of 2 of its 52."""
+    latest = {body: found[check, body]["latest"] for body in _STEPS}
+    article = {body: found["every 8 buckets", body]["latest"] for body in _STEPS}
+    enough = min(n["stops"] for n in found.values()) >= _LEAST_STOPS
+    good = enough and all(_ARTICLE / 2 <= n <= 2 * _ARTICLE for n in article.values())
+    verdict = UNDECIDED
+    if good:
+        verdict = REFUTED if max(latest.values()) <= 1 else CONFIRMED if min(latest.values()) >= _ARTICLE / 2 else UNDECIDED
+    told = ", ".join(f"a body of {body}: {n}" for body, n in latest.items())
+    shown = ", ".join(str(n) for n in article.values())
+    rows = tuple(
+        {"name": f"{c}, {b}", "value": n["late"] / max(n["stops"], 1), "low": 0, "high": n["latest"]}
+        for (c, b), n in found.items()
+    )
+    return Finding(
+        verdict,
+        f"Elements from the request to the stop, at most, with a safe point at {check}: {told}. Every 8 buckets they are "
+        f"{shown}, where {_ARTICLE} are expected{'' if good else ': this does not show what it should'}.",
+        series=(Series("bars", "Elements until the range stops, mean and most", "", rows),),
+        settings=(check, "every 8 buckets"),
+    )
 
 
 @iter_preempt_8.go

@@ -6,8 +6,10 @@ from gomap.claims.claim import Claim, Criterion, Quantity, Setting, SourceVerdic
 from gomap.claims.context import Context
 from gomap.claims.real import controls, decided_or_read, designs
 from gomap.claims.registry import claim
+from gomap.claims.scenes import beside_hog, numbers, preempted, reading
 from gomap.claims.turns import turns, waits_in_a_sample
-from gomap.claims.verdict import Finding, Number, decide_pairs, median_interval
+from gomap.claims.verdict import Finding, Number, Pairs, decide_pairs, median_interval
+from gomap.lab.scheduler import Scheduler
 
 
 @claim
@@ -42,13 +44,39 @@ def preempt_while_iterating() -> Claim:
     )
 
 
+_SLICES_MS = (10.0, 1.0, 0.1)
+
+
+@preempt_while_iterating.model
+def switches_beside_a_range_of_the_model(ctx: Context) -> Finding:
+    """The same on the model's scheduler, with shorter slices besides: preemptions of a range, of gets and of a loop that
+    touches no map, in the same time."""
+    read, waits = numbers(10_000), ctx.scale.pick(test=1, quick=3, full=12)
+
+    def rate(hog: str, seed: int) -> float:
+        return 1e9 / reading(beside_hog(Scheduler(procs=1, seed=seed), read, hog, waits=waits).response)["p50"]
+
+    found = _rates(ctx.pairs("loop", "range", rate))
+    numbers_ = []
+    for ms in _SLICES_MS[1:]:
+        s = Scheduler(procs=1, slice_ms=ms, sysmon_sleep_us=1e3 * ms)
+        for hog in ("calls", "range", "gets"):
+            r = beside_hog(s, read, hog, waits=ctx.scale.pick(test=5, quick=20, full=200))
+            numbers_.append(Number(f"preemptions with slices of {ms:g} ms, {hog}", preempted(r) / r.elapsed_s, "1/s"))
+    return found.with_(numbers=(*found.numbers, *numbers_))
+
+
 @preempt_while_iterating.go
 def switches_beside_a_range(ctx: Context) -> Finding:
     """How often a goroutine loses the one P to another: while it ranges over a map, and while it reckons and touches none."""
     go, waits = controls(designs()[0]), waits_in_a_sample(ctx)
     pairs = ctx.pairs("arithmetic", "range", lambda loop, seed: 1e9 / turns(go, loop, waits).median)
+    return decided_or_read(preempt_while_iterating.claim, _rates(pairs))
+
+
+def _rates(pairs: Pairs) -> Finding:
     found = decide_pairs(pairs, "preemptions a second", two_valued=True, unit="1/s")
     rates = (
         Number.of_ratio(f"preemptions, {n}", median_interval(pairs.samples(i)), "1/s") for i, n in enumerate(pairs.settings)
     )
-    return decided_or_read(preempt_while_iterating.claim, found.with_(numbers=(*found.numbers, *rates)))
+    return found.with_(numbers=(*found.numbers, *rates))

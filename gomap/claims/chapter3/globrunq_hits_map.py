@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from gomap.claims.claim import CONFIRMED, REFUTED, UNDECIDED, Claim, Criterion, Quantity, Setting, SourceVerdict
 from gomap.claims.context import Context
 from gomap.claims.real import controls, decided_or_read, designs
 from gomap.claims.registry import claim
+from gomap.claims.scenes import numbers, played, reading
 from gomap.claims.tails import STORM, medians, sample_ms, tail
-from gomap.claims.verdict import Finding, Number, Pairs, bars, reduced_note, too_few
+from gomap.claims.verdict import Finding, Number, Pairs, bars, median_interval, reduced_note, too_few
+from gomap.lab.scheduler import Scheduler
 
 
 @claim
@@ -56,6 +60,44 @@ def globrunq_hits_map() -> Claim:
 
 _LITTLE, _MUCH = 1.5, 4.0
 _DUE_NS = 5_000
+
+
+_YIELDING, _PAIRS = STORM["yielding"], 32
+
+
+@globrunq_hits_map.model
+def gets_in_a_storm_of_the_model(ctx: Context, globq: str = "mutex list") -> Finding:
+    """The same on the model's scheduler; then the same storm through the article's ring, and ping-pong with inherited slices
+    and without."""
+    read = numbers(100_000)
+    gets = ctx.scale.pick(test=5_000, quick=10_000, full=90_000)
+
+    def measure(storm: bool, seed: int, globq: str = globq) -> dict[str, float]:
+        s = Scheduler(globq=globq, seed=seed)
+        due: dict[str, Any] = {"observer": "gets", "every_us": _DUE_NS / 1e3, "observations": gets, "duration_s": 5.0}
+        r = played(s, read, yielders=_YIELDING if storm else 0, **due)
+        inside, arrival = reading(r.service), reading(r.response)
+        metrics = {f"inside {p}": inside[p] for p in ("p99", "max")} | {f"arrival {p}": arrival[p] for p in ("p99", "max")}
+        return {**metrics, "yields": r.counts["yields"] / r.elapsed_s}
+
+    found = _judged(ctx.pairs(False, True, measure, names=("alone", "in a storm")))
+    ring = median_interval([measure(True, seed, "ring one line")["inside p99"] for seed in ctx.seeds(3)])
+    in_ring = Number.of_ratio("p99 inside the get, in a storm through a ring in one line", ring, "ns")
+    return found.with_(numbers=(*found.numbers, in_ring, *_beside_ping_pong(ctx)))
+
+
+def _beside_ping_pong(ctx: Context) -> tuple[Number, ...]:
+    read, seconds = numbers(100_000), ctx.scale.pick(test=0.05, quick=0.35, full=4.0)
+    longest = {
+        inherit: reading(
+            played(Scheduler(runnext_inherit=inherit), read, observer="gets", pairs=_PAIRS, duration_s=seconds).response
+        )["max"]
+        for inherit in ("on", "off")
+    }
+    return (
+        Number("longest get beside channel ping-pong", longest["on"], "ns", headline=True),
+        Number("longest get beside channel ping-pong without inherited slices", longest["off"], "ns"),
+    )
 
 
 @globrunq_hits_map.go

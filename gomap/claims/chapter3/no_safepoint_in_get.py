@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from gomap.claims.claim import UNDECIDED, Claim, Criterion, Quantity, Setting, SourceVerdict
 from gomap.claims.context import Context
 from gomap.claims.real import controls, decided_or_read, designs
 from gomap.claims.registry import claim
+from gomap.claims.scenes import FAST, beside_hog, numbers, preempted, reading
 from gomap.claims.turns import Turns, turns, waits_in_a_sample
 from gomap.claims.verdict import Finding, Number, decide_pairs, median_interval
+from gomap.lab.scheduler import SCHEDULER_KNOBS, Scheduler
 
 
 @claim
@@ -54,6 +58,55 @@ def no_safepoint_in_get() -> Claim:
 
 
 _MOST = 0.9  # of its length, that a loop runs if nobody stops it: it may be timed a little short
+
+
+_UNCHECKED = "gets without safe point"
+_LOOP_S = 0.15
+
+
+@no_safepoint_in_get.model
+def stopped_with_and_without_safe_points(ctx: Context, hog: str = "gets") -> Finding:
+    """The same on the model's scheduler, where gets can be had without safe points too. No signal stops a goroutine inside a
+    get, so that without safe points nothing does."""
+    read = numbers(10_000)
+    waits = ctx.scale.pick(test=1, quick=3, full=12)
+
+    def measure(preempt: str, seed: int) -> float:
+        r = beside_hog(Scheduler(procs=1, preempt=preempt, seed=seed), read, hog, waits=waits, seconds=_LOOP_S)
+        return reading(r.response if r.response else r.waits)["max" if r.response is None else "p50"]
+
+    gets = decide_pairs(
+        ctx.pairs("sync+async", "sync", measure, names=("with signals", "without")),
+        "wait beside a loop of gets",
+        two_valued=True,
+        unit="ns",
+    )
+    length_s, stops = ctx.scale.pick(test=0.02, quick=0.05, full=0.5), {}
+    for preempt in SCHEDULER_KNOBS["preempt"].choices:
+        for kind in (hog, _UNCHECKED):
+            stops[preempt, kind] = preempted(
+                beside_hog(Scheduler(procs=1, preempt=preempt, **FAST), read, kind, seconds=length_s)
+            )
+    r = beside_hog(Scheduler(procs=1, preempt="sync"), read, _UNCHECKED, seconds=_LOOP_S)
+    return _with_whole(gets, Turns((reading(r.waits)["max"],), (1e9 * _LOOP_S,), None), hog, stops)
+
+
+def _with_whole(gets: Finding, callless: Turns, hog: str, stops: Mapping[tuple[str, str], int]) -> Finding:
+    """As the criterion asks: without safe point and signals the wait has to be the loop's length, or equal waits say
+    nothing. stops: with slices of a tenth."""
+    shown = min(callless.waits) > _MOST * min(callless.lengths)
+    often = stops["sync", hog]
+    return gets.with_(
+        verdict=gets.verdict if shown and often else UNDECIDED,
+        reason=f"{gets.reason} Without safe points in gets and without signals it is {callless.median / 1e6:.3g} ms, "
+        f"{'the whole loop' if shown else 'which is not the whole loop: such loops do not show'}. With slices of a tenth, and "
+        f"without signals, the first was stopped {often} times.",
+        numbers=(
+            *gets.numbers,
+            Number("wait beside gets without safe points, without signals", callless.median, "ns"),
+            *(Number(f"stops of {kind}, preempt = {preempt}", n) for (preempt, kind), n in stops.items()),
+        ),
+    )
 
 
 @no_safepoint_in_get.go

@@ -1,7 +1,13 @@
 """C3.10-preempt-cache-damage: preempted reads lose their caches, and schedtrace shows it."""
 
-from gomap.claims.claim import Claim, Criterion, Quantity, Setting, SourceVerdict
+from __future__ import annotations
+
+from gomap.claims.claim import CONFIRMED, REFUTED, UNDECIDED, Claim, Criterion, Quantity, Setting, SourceVerdict
+from gomap.claims.context import Context
 from gomap.claims.registry import claim
+from gomap.claims.scenes import numbers, played
+from gomap.claims.verdict import Finding, Number, Sweep, bars, median_interval
+from gomap.lab.scheduler import Scheduler
 
 
 @claim
@@ -45,4 +51,52 @@ def preempt_cache_damage() -> Claim:
             threshold=1.5,
         ),
         needs=frozenset({"map", "scheduler"}),
+    )
+
+
+_ENTRIES = 128
+"""Few enough that the first 100 gets bring most of the map in."""
+_FOOTPRINTS = {"nothing": 0, "16 KiB": 16 << 10, "512 KiB": 512 << 10, "32 MiB": 32 << 20}
+"""Of the neighbour: within L1, within L2, and beyond it."""
+_FIRST = 100
+_MOST = 1.5
+
+
+@preempt_cache_damage.model
+def gets_after_resuming(ctx: Context) -> Finding:
+    """The first 100 gets after each resumption by the 900 that follow, by what the neighbour on the same P has touched."""
+    read = numbers(_ENTRIES)
+    turns = ctx.scale.pick(test=4, quick=8, full=40)
+
+    def measure(bytes_: int, seed: int) -> dict[str, float]:
+        n = 1_000 * turns * (1 if bytes_ > 1 << 20 else 4)
+        s = Scheduler(procs=1, seed=seed)
+        r = played(s, read, observer="resumed gets", yielders=1, footprint=bytes_, observations=n, duration_s=5.0)
+        first, later = (h.mean_ns if h else 0.0 for h in (r.first, r.service))
+        return {"first by later": first / later, "lost": _FIRST * (first - later), "later": later}
+
+    rounds = ctx.scale.pick(test=3, quick=6, full=12)
+    return _judged(ctx.sweep([*_FOOTPRINTS.values()], measure, rounds, names=[*_FOOTPRINTS]))
+
+
+def _judged(sweep: Sweep) -> Finding:
+    """By the claim's own threshold, for the largest footprint and for none."""
+    by = {name: median_interval(sweep.of(i)) for i, name in enumerate(sweep.settings)}
+    none, most = by[sweep.settings[0]], by[sweep.settings[-1]]
+    confirmed, refuted = most.low >= _MOST and none.high < _MOST, most.high < _MOST
+    lost = median_interval(sweep.of(-1, "lost"))
+    told = "; ".join(f"{name}: {r}" for name, r in by.items())
+    return Finding(
+        CONFIRMED if confirmed else REFUTED if refuted else UNDECIDED,
+        f"The first {_FIRST} gets after resuming, by the later ones, where the neighbour has touched {told}. Beyond L2 a "
+        f"preemption costs {lost.ratio / 1e3:.3g} µs that way.",
+        numbers=(
+            *(Number.of_ratio(f"first {_FIRST} gets by later ones, neighbour touches {name}", r) for name, r in by.items()),
+            *(
+                Number.of_ratio(f"time lost a preemption, neighbour touches {name}", median_interval(sweep.of(i, "lost")), "ns")
+                for i, name in enumerate(sweep.settings)
+            ),
+        ),
+        series=(bars(f"First {_FIRST} gets by later ones", "x", {name: sweep.of(i) for i, name in enumerate(sweep.settings)}),),
+        settings=sweep.settings,
     )

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from gomap.claims.claim import UNDECIDED, Claim, Criterion, Quantity, Setting, SourceVerdict
+from gomap.claims.claim import NOT_MEASURABLE, REFUTED, UNDECIDED, Claim, Criterion, Quantity, Setting, SourceVerdict
 from gomap.claims.context import Context
 from gomap.claims.real import controls, decided_or_read
 from gomap.claims.registry import claim
+from gomap.claims.scenes import numbers, played, reading
 from gomap.claims.tails import STORM, sample_ms, tail
-from gomap.claims.verdict import Finding, Number, Sweep, bars, median_interval
+from gomap.claims.verdict import SAME_HIGH, SAME_LOW, Finding, Number, Sweep, bars, median_interval
 from gomap.claims.walk import full
+from gomap.lab.scheduler import Scheduler
 
 
 @claim
@@ -82,6 +86,53 @@ def _told(sweep: Sweep) -> Finding:
         f"p99 of get, chains and storm together beyond the sum of both: {together} ns.",
         numbers=(
             Number.of_ratio("p99 of get, chains and storm together beyond the sum of both", together, "ns"),
+            *(Number.of_ratio(f"p99 of get, {n}", median_interval(sweep.of(i)), "ns") for i, n in enumerate(sweep.settings)),
+        ),
+        series=(bars("p99 of get", "ns", {n: sweep.of(i) for i, n in enumerate(sweep.settings)}),),
+        settings=sweep.settings,
+    )
+
+
+_CHAINS = (1, 4, 16)
+
+
+def _knobs(chain: int) -> dict[str, Any]:
+    """Of a map whose chains are so many times Go's; one run by the same machine code where they are Go's."""
+    return {"hash": "skewed", "chain": chain} if chain > 1 else {"paths": "knobs"}
+
+
+@spike_chain.model
+def chains_and_storm_of_the_model(ctx: Context) -> Finding:
+    """p99 inside gets, by chains of so many times Go's length, alone and beside 1,024 goroutines that yield."""
+    gets = ctx.scale.pick(test=20_000, quick=60_000, full=500_000)
+    reads = {chain: numbers(full(_B), knobs=_knobs(chain)) for chain in _CHAINS}
+
+    def measure(setting: tuple[int, int], seed: int) -> float:
+        chain, yielders = setting
+        r = played(Scheduler(seed=seed), reads[chain], observer="gets", yielders=yielders, observations=gets, duration_s=5.0)
+        return reading(r.service)["p99"]
+
+    settings = [(chain, yielders) for chain in _CHAINS for yielders in (0, STORM["yielding"])]
+    names = [f"chains x {chain}, {'in a storm' if yielders else 'alone'}" for chain, yielders in settings]
+    return _without_interaction(ctx.sweep(settings, measure, ctx.scale.pick(test=3, quick=8, full=15), names=names))
+
+
+def _without_interaction(sweep: Sweep) -> Finding:
+    """Refuted if what chains and storm take together is what each takes alone, put together, within 5 % either way."""
+    short, short_storm = np.array(sweep.of(0)), np.array(sweep.of(1))
+    together = {
+        chain: median_interval(list(np.array(sweep.of(2 * i + 1)) / (np.array(sweep.of(2 * i)) + short_storm - short)))
+        for i, chain in enumerate(_CHAINS)
+        if i
+    }
+    same = all(r.low >= SAME_LOW and r.high <= SAME_HIGH for r in together.values())
+    wide = any(r.high > 1.10 * r.low for r in together.values())
+    told = ", ".join(f"{r} with chains x {chain}" for chain, r in together.items())
+    return Finding(
+        REFUTED if same else NOT_MEASURABLE if wide else UNDECIDED,
+        f"p99 of gets in a storm, by what chains and storm alone add up to: {told}; without interaction it is 1.",
+        numbers=(
+            *(Number.of_ratio(f"p99 of get by the sum of both alone, chains x {c}", r) for c, r in together.items()),
             *(Number.of_ratio(f"p99 of get, {n}", median_interval(sweep.of(i)), "ns") for i, n in enumerate(sweep.settings)),
         ),
         series=(bars("p99 of get", "ns", {n: sweep.of(i) for i, n in enumerate(sweep.settings)}),),

@@ -9,8 +9,10 @@ from gomap.claims.claim import UNDECIDED, Claim, Criterion, Quantity, Setting, S
 from gomap.claims.context import Context
 from gomap.claims.real import controls, decided_or_read, designs
 from gomap.claims.registry import claim
-from gomap.claims.verdict import Finding, Number, bars, median_interval
+from gomap.claims.scenes import played
+from gomap.claims.verdict import Finding, Number, bars, decide_exact, median_interval
 from gomap.lab.compare import bootstrap_ratio
+from gomap.lab.scheduler import Scheduler
 
 
 @claim
@@ -99,4 +101,65 @@ def _told(runs: Sequence[Mapping[str, list[int] | None]]) -> Finding:
         ),
         series=(bars("A get", "ns", samples),),
         settings=tuple(samples),
+    )
+
+
+_BURST, _BATCH, _EVERY = 600, 129, 61
+_MOST_STOLEN = 128  # half of a ring
+
+
+@steal_path.model
+def batches_and_order(ctx: Context, steal: str = "half") -> Finding:
+    """Goroutines that are all born on one of two Ps: how many go at once, by the setting; what a full queue sheds; how
+    often the global queue comes first. All of it is counted."""
+    rounds = ctx.scale.pick(test=2, quick=5, full=20)
+    found: dict[str, list[Mapping[str, int]]] = {}
+    for name in dict.fromkeys((steal, "half", "one", "off")):
+        ctx.say(f"stealing {name}")
+        found[name] = [
+            played(Scheduler(steal=name, seed=seed), spawners=1, burst=_BURST, duration_s=0.03).scheduler
+            for seed in ctx.seeds(rounds)
+        ]
+    shed = played(Scheduler(procs=1, steal="off"), spawners=1, burst=_BURST, duration_s=0.02).scheduler
+    first = played(Scheduler(procs=1), yielders=200, duration_s=0.02).scheduler
+    inherited = played(Scheduler(procs=1, runnext="off"), pairs=2, duration_s=0.01).scheduler["inherited"]
+    return _ruled(steal, found, shed, first, inherited)
+
+
+def _ruled(
+    steal: str,
+    found: Mapping[str, Sequence[Mapping[str, int]]],
+    shed: Mapping[str, int],
+    first: Mapping[str, int],
+    inherited: int,
+) -> Finding:
+    sums = {
+        name: {key: sum(r[key] for r in runs) for key in ("steals", "stolen", "next_steals")} for name, runs in found.items()
+    }
+    go, one, off = sums[steal], sums["one"], sums["off"]
+    rules = {
+        "an idle P takes several at once, and no more than half a ring": go["steals"]
+        < go["stolen"]
+        <= _MOST_STOLEN * go["steals"],
+        "set to one it takes one": 0 < one["stolen"] == one["steals"],
+        "switched off it takes none": off["steals"] == off["next_steals"] == 0,
+        f"a full queue sheds {_BATCH}": 0 < _BATCH * shed["overflows"] == shed["global_gets"],
+        f"every {_EVERY}st tick looks at the global queue first": abs(first["global_ticks"] - first["runs"] / _EVERY)
+        <= 2 + 0.02 * first["runs"] / _EVERY,
+        "without runnext no slice is inherited": inherited == 0,
+    }
+    gate = decide_exact("rules of Go's that hold in the model", sum(rules.values()), len(rules))
+    broken = "; ".join(rule for rule, holds in rules.items() if not holds)
+    sizes = {name: [r["stolen"] / r["steals"] for r in runs if r["steals"]] for name, runs in found.items()}
+    return gate.with_(
+        reason=f"{gate.reason} {f'Broken: {broken}.' if broken else 'They are: ' + '; '.join(rules) + '.'}",
+        numbers=(
+            *gate.numbers,
+            *(Number(f"steals, {name}", s["steals"]) for name, s in sums.items()),
+            *(Number.of_ratio(f"goroutines a steal, {name}", median_interval(v), "") for name, v in sizes.items() if v),
+            Number("thefts of runnext", go["next_steals"]),
+            Number("goroutines shed by full queues", shed["global_gets"]),
+        ),
+        series=(bars("Goroutines a steal", "", {name: v for name, v in sizes.items() if v}),),
+        settings=tuple(found),
     )

@@ -6,8 +6,10 @@ from gomap.claims.claim import CONFIRMED, REFUTED, UNDECIDED, Claim, Criterion, 
 from gomap.claims.context import Context
 from gomap.claims.real import controls, decided_or_read, designs
 from gomap.claims.registry import claim
+from gomap.claims.scenes import Read, beside_hog, numbers, reading
 from gomap.claims.turns import turns, waits_in_a_sample
 from gomap.claims.verdict import Finding, Number, Pairs, bars, decide_band, median_interval
+from gomap.lab.scheduler import Scheduler
 
 
 @claim
@@ -51,6 +53,35 @@ def sysmon_period() -> Claim:
 
 _SLICE_MS = (10.0, 21.0)
 _WAKEUPS, _NEAR = 50.0, 1.1  # a second, at a period of 20 ms
+
+
+_SLEEPS: dict[str, float | str] = {"adaptive": "adaptive", "20 ms": 20_000.0, "1 ms": 1_000.0}
+
+
+@sysmon_period.model
+def turns_and_wakeups_of_the_model(ctx: Context, sleep: str = "adaptive") -> Finding:
+    """The same on the model's scheduler; then the wait at each setting of sysmon's sleep, and beside more hogs."""
+    read, waits = numbers(1_000), ctx.scale.pick(test=1, quick=3, full=12)
+
+    def measure(hog: str, seed: int) -> dict[str, float]:
+        return _waited(_SLEEPS[sleep], hog, waits, seed, read)
+
+    found = _judged(ctx.pairs("gets", "loop", measure))
+    settings = {n: _waited(us, "loop", waits, 1, read)["wait"] for n, us in _SLEEPS.items() if n != "adaptive"}
+    many = _waited("adaptive", "loop", waits, 1, read, hogs=4)["wait"]
+    return found.with_(
+        numbers=(
+            *found.numbers,
+            *(Number(f"wait where sysmon always sleeps {name}", ms, "ms") for name, ms in settings.items()),
+            Number("wait beside four loops", many, "ms"),
+        )
+    )
+
+
+def _waited(sleep: float | str, hog: str, waits: int, seed: int, read: Read, *, hogs: int = 1) -> dict[str, float]:
+    """The median of so many waits for one P, in milliseconds; and sysmon's rounds a second."""
+    r = beside_hog(Scheduler(procs=1, sysmon_sleep_us=sleep, seed=seed), read, hog, waits=waits, hogs=hogs)
+    return {"wait": reading(r.response)["p50"] / 1e6, "wakeups": r.scheduler["sysmon_rounds"] / r.elapsed_s}
 
 
 @sysmon_period.go

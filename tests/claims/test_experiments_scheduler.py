@@ -1,0 +1,142 @@
+"""Experiments on the model's scheduler: what is counted has to come out, and the opposite setting has to turn the verdict."""
+
+from __future__ import annotations
+
+import pytest
+
+from gomap.claims import CONFIRMED, NOT_MEASURABLE, REFUTED, SCALES, UNDECIDED, Context, Finding, entry
+from gomap.claims.chapter1 import iter_gopark, iter_preempt_8
+from gomap.claims.chapter3 import (
+    disturbance_table,
+    globrunq_hits_map,
+    no_safepoint_in_get,
+    preempt_cache_damage,
+    preempt_mechanism,
+    spike_chain,
+    steal_path,
+    sysmon_period,
+)
+from gomap.claims.runner import ClaimResult, Results
+from gomap.claims.turns import Turns
+from gomap.claims.verdict import Pairs, Sweep
+from gomap.lab.compare import Ratio
+
+# What no noise can turn a verdict into, at the smallest scale. Times of slices take a quiet machine.
+EXPECTED = {
+    "C1.7": {REFUTED},
+    "C1.8": {REFUTED},
+    "C2.19": {REFUTED, UNDECIDED, NOT_MEASURABLE},
+    "C3.3": {CONFIRMED},
+    "C3.5": {REFUTED, UNDECIDED},
+    "C3.6": {REFUTED, UNDECIDED, NOT_MEASURABLE},
+    "C3.7": {REFUTED, UNDECIDED},
+    "C3.8": {REFUTED, UNDECIDED, NOT_MEASURABLE},
+    "C3.9": {CONFIRMED},
+    "C3.10": {CONFIRMED, UNDECIDED},
+    "C3.11": {CONFIRMED, UNDECIDED, NOT_MEASURABLE},
+}
+
+
+def ctx() -> Context:
+    return Context(SCALES["test"])
+
+
+def number(f: Finding, name: str) -> float:
+    return next(n.value for n in f.numbers if n.name == name)
+
+
+@pytest.mark.parametrize("claim_id", EXPECTED)
+def test_the_model_decides(claim_id: str) -> None:
+    experiment = entry(claim_id).on_model
+    assert experiment is not None
+    f = experiment(ctx())
+    assert f.verdict in EXPECTED[claim_id], f.reason
+    assert f.reason.endswith(".")
+    assert f.numbers
+    assert f.series
+    assert all(s.rows for s in f.series)
+    assert f.settings
+    results = Results("test", {}, {}, [ClaimResult(claim_id, f, f)])
+    assert Results.from_json(results.to_json()).claims[0].model == f
+
+
+def test_a_range_that_looks_at_every_eighth_bucket_is_told() -> None:
+    f = iter_preempt_8.elements_until_a_range_stops(ctx(), check="every 8 buckets")
+    assert f.verdict == CONFIRMED, f.reason
+    blind = {(check, body): {"stops": 9, "late": 9, "latest": 1} for check in ("every call", "every 8 buckets") for body in
+             ("nothing", "1 µs", "100 µs")}  # fmt: skip
+    assert iter_preempt_8._counted("every call", blind).verdict == UNDECIDED
+
+
+def test_goroutines_that_are_put_aside_are_told() -> None:
+    f = iter_gopark.resumed_beside_hogs(ctx(), target="parked")
+    assert f.verdict == CONFIRMED, f.reason
+    assert number(f, "goroutines stopped that were in no queue") == number(f, "goroutines stopped") > 0
+
+
+def test_thefts_that_break_the_rule_are_told() -> None:
+    f = steal_path.batches_and_order(ctx(), steal="one")
+    assert f.verdict == REFUTED
+    assert "Broken: an idle P takes several at once" in f.reason
+
+
+def test_gets_that_nobody_can_stop_are_told() -> None:
+    """Equal waits say nothing if a loop that cannot be stopped does not show, or one that can was not stopped."""
+    equal = Finding(REFUTED, "Equal.")
+    stops = {("sync", "gets"): 5}
+    whole, short = Turns((150e6,), (150e6,), None), Turns((20e6,), (150e6,), None)
+    assert no_safepoint_in_get._with_whole(equal, whole, "gets", stops).verdict == REFUTED
+    assert no_safepoint_in_get._with_whole(equal, short, "gets", stops).verdict == UNDECIDED
+    assert no_safepoint_in_get._with_whole(equal, whole, "gets", {("sync", "gets"): 0}).verdict == UNDECIDED
+
+
+def samples(metric: str, *values: float) -> tuple[dict[str, float], ...]:
+    return tuple({metric: v} for v in values)
+
+
+def test_rules_of_sysmon_and_storm() -> None:
+    at_20 = ({"wait": 20.0, "wakeups": 50.0},) * 3
+    pairs = Pairs(("get", "loop"), at_20, at_20, at_20, at_20, "test run")
+    assert sysmon_period._judged(pairs).verdict == CONFIRMED
+    names = ("inside p99", "inside max", "arrival p99", "arrival max", "yields")
+    calm, hit = (dict.fromkeys(names, 100.0), {**dict.fromkeys(names, 500.0)})
+    late = {**calm, "arrival p99": 500.0}
+    for stormy, verdict in ((hit, CONFIRMED), (late, REFUTED), (calm, UNDECIDED)):
+        found = globrunq_hits_map._judged(Pairs(("a", "b"), (calm,) * 3, (stormy,) * 3, (calm,) * 3, (stormy,) * 3, "test run"))
+        assert found.verdict == verdict
+
+
+@pytest.mark.parametrize(("largest", "verdict"), [(3.0, CONFIRMED), (1.2, REFUTED)])
+def test_what_a_neighbour_does_to_the_caches(largest: float, verdict: str) -> None:
+    names = tuple(preempt_cache_damage._FOOTPRINTS)
+    each = tuple(
+        tuple({"first by later": x, "lost": 100 * x, "later": 20.0} for _ in range(3)) for x in (1.0, 1.0, 1.1, largest)
+    )
+    assert preempt_cache_damage._judged(Sweep(names, each)).verdict == verdict
+
+
+@pytest.mark.parametrize(("together", "verdict"), [(300.0, REFUTED), (400.0, UNDECIDED)])
+def test_chains_and_storm_together(together: float, verdict: str) -> None:
+    """Alone 100 and 200, so 300 together without interaction: what is told apart is more."""
+    values = (100, 100, 200, 200, 200, together - 100)
+    sweep = Sweep(tuple("abcdef"), tuple(samples("value", *(float(v),) * 4) for v in values))
+    assert spike_chain._without_interaction(sweep).verdict == verdict
+
+
+def test_rows_of_disturbances() -> None:
+    exact, off, none = Ratio(1.0, 0.9, 1.1), Ratio(4.0, 3.0, 5.0), Ratio(0.0, 0.0, 0.0)
+    longest = {"a": 1.0, "b": 1.0}
+    assert disturbance_table._by_row({"a": exact, "b": exact}, none, longest).verdict == CONFIRMED
+    assert disturbance_table._by_row({"a": exact, "b": off}, none, longest).verdict == UNDECIDED
+    assert disturbance_table._by_row({"a": exact, "b": exact}, off, longest).verdict == NOT_MEASURABLE
+
+
+def test_a_get_that_lost_its_p_refutes_the_gate() -> None:
+    reads = preempt_mechanism.played(
+        preempt_mechanism.Scheduler(procs=1), preempt_mechanism.numbers(100), observer="gets", hogs=1, observations=1000
+    )
+    assert reads.counts["inside"] == 0
+    lost = {**reads.counts, "inside": 1}
+    broken = type(reads)(**{**vars(reads), "counts": lost})
+    assert preempt_mechanism._judged({"sync": 1, "async": 1}, {"sync": [1.0]}, broken).verdict == REFUTED
+    assert preempt_mechanism._judged({"sync": 1, "async": 0}, {"sync": [1.0]}, reads).verdict == UNDECIDED
