@@ -843,6 +843,47 @@ void gm_stage_results(gm_stage *s, gm_scene_counts *counts, gm_sched_stats *did)
 gm_hist *gm_stage_hist(gm_stage *s, int which);
 void gm_stage_free(gm_stage *s);
 
+/* lab/queues.c: threads that put into the global run queue and take from it. */
+enum { GM_QUEUE_HIGHEST_NS = 1000000000 };
+typedef struct gm_queue_config {
+    uint32_t kind;    /* enum gm_globq_kind */
+    uint32_t threads; /* 1 to 64 */
+    uint32_t length;  /* items that lie in it, up to 65,536 */
+    uint64_t rounds;  /* puts, each followed by a get, by each thread */
+    const int32_t *cpus;
+    uint32_t ncpus; /* threads take turns; 0: not pinned */
+} gm_queue_config;
+
+typedef struct gm_queue_times {
+    uint64_t ns;               /* that all threads took, added up */
+    uint64_t puts;             /* and as many gets */
+    uint64_t retries;          /* swaps of the ring's ends that failed */
+    uint64_t contended, slept; /* of the list's lock */
+    uint64_t left;             /* items in the queue at the end but those that the threads have: length */
+} gm_queue_times;
+
+/* puts: of gm_hist_new(3, GM_QUEUE_HIGHEST_NS): every 16th put. GM_E_ARGUMENT, GM_E_NOMEM, GM_E_THREAD, GM_E_PIN. */
+int gm_time_globq(const gm_queue_config *c, gm_queue_times *out, gm_hist *puts);
+
+/* lab/stale.c: goroutines that hold an array of buckets across a switch, beside a writer that replaces it. */
+enum gm_reclaim { GM_RECLAIM_COLLECT = 0, GM_RECLAIM_FREE = 1 }; /* when nobody has it (Go), or at once */
+typedef struct gm_stale_config {
+    uint32_t reclaim;    /* enum gm_reclaim */
+    uint32_t readers;    /* 1 to 256; every second one holds an array for */
+    uint32_t hold;       /* so many looks, the others for one */
+    uint32_t grow_every; /* turns of the writer's */
+    uint64_t derefs;     /* by each reader, at least */
+} gm_stale_config;
+
+typedef struct gm_stale_counts {
+    uint64_t stayed, moved;             /* looks by goroutines that the switch left on their P, brought to another */
+    uint64_t stale_stayed, stale_moved; /* of them, those that found another array's stamp, or poison */
+    uint64_t growths, reused;           /* arrays made; given back */
+} gm_stale_counts;
+
+/* GM_E_ARGUMENT, GM_E_NOMEM, GM_E_THREAD. */
+int gm_hold_across(const gm_sched_config *how, const gm_stale_config *c, gm_stale_counts *out);
+
 /* csrc/heap: Go's allocator and collector under the map. See heap/heap.h. Settings: 0 is Go's. */
 enum gm_alloc_path { GM_ALLOC_GO = 0, GM_ALLOC_HEAP = 1 };
 enum gm_mcache_flush { GM_FLUSH_AT_SWEEP = 0, GM_FLUSH_AT_MARK = 1 };

@@ -220,9 +220,7 @@ class Scheduler:
 
     def run(self, scene: Scene) -> SceneResult:
         """Plays a scene. Ctrl-C ends it early, and what was measured until then is returned."""
-        seed = secrets.randbits(64) if self.seed is None else self.seed
-        config = ffi.new("gm_sched_config *", self._core[0])
-        config.seed = seed % 2**64
+        config = self.core()
         core, keep = _core_scene(scene)
         out = ffi.new("gm_stage **")
         _raise(int(lib.gm_stage_new(config, core, out)))
@@ -230,7 +228,13 @@ class Scheduler:
         with _kept_from_writers(scene.map):
             status, asked = _play(stage, keep)
         _raise(status)
-        return _collect(stage, scene, seed, asked)
+        return _collect(stage, scene, int(config.seed), asked)
+
+    def core(self) -> Any:
+        """The core's settings (gm_sched_config *) for one run, with a seed of its own where none was given."""
+        config = ffi.new("gm_sched_config *", self._core[0])
+        config.seed = (secrets.randbits(64) if self.seed is None else self.seed) % 2**64
+        return config
 
 
 def _core_scene(scene: Scene) -> tuple[Any, list[Any]]:

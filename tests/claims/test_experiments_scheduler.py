@@ -8,11 +8,13 @@ from gomap.claims import CONFIRMED, NOT_MEASURABLE, REFUTED, SCALES, UNDECIDED, 
 from gomap.claims.chapter1 import iter_gopark, iter_preempt_8
 from gomap.claims.chapter3 import (
     disturbance_table,
+    globrunq_cas,
     globrunq_hits_map,
     no_safepoint_in_get,
     preempt_cache_damage,
     preempt_mechanism,
     spike_chain,
+    stale_bucket_after_steal,
     steal_path,
     sysmon_period,
 )
@@ -20,13 +22,18 @@ from gomap.claims.runner import ClaimResult, Results
 from gomap.claims.turns import Turns
 from gomap.claims.verdict import Pairs, Sweep
 from gomap.lab.compare import Ratio
+from gomap.lab.machine import allowed_cpus
+from gomap.lab.queues import StaleCounts
 
 # What no noise can turn a verdict into, at the smallest scale. Times of slices take a quiet machine.
 EXPECTED = {
     "C1.7": {REFUTED},
     "C1.8": {REFUTED},
+    "R4": {REFUTED, UNDECIDED, NOT_MEASURABLE},
     "C2.19": {REFUTED, UNDECIDED, NOT_MEASURABLE},
+    "C3.1": {REFUTED},
     "C3.3": {CONFIRMED},
+    "C3.4": {CONFIRMED, REFUTED, UNDECIDED, NOT_MEASURABLE},
     "C3.5": {REFUTED, UNDECIDED},
     "C3.6": {REFUTED, UNDECIDED, NOT_MEASURABLE},
     "C3.7": {REFUTED, UNDECIDED},
@@ -47,6 +54,8 @@ def number(f: Finding, name: str) -> float:
 
 @pytest.mark.parametrize("claim_id", EXPECTED)
 def test_the_model_decides(claim_id: str) -> None:
+    if claim_id == "C3.4" and len(allowed_cpus()) < 2:
+        pytest.skip("takes two CPUs")
     experiment = entry(claim_id).on_model
     assert experiment is not None
     f = experiment(ctx())
@@ -78,6 +87,34 @@ def test_thefts_that_break_the_rule_are_told() -> None:
     f = steal_path.batches_and_order(ctx(), steal="one")
     assert f.verdict == REFUTED
     assert "Broken: an idle P takes several at once" in f.reason
+
+
+def test_stale_looks_in_spite_of_a_collector_are_told() -> None:
+    """The instrument: arrays that are freed at once are met, also where they are said to be collected."""
+    f = stale_bucket_after_steal.looks_across_a_switch(ctx(), collected="freed at once")
+    assert f.verdict == UNDECIDED
+    assert number(f, "stale looks in a million, freed at once, on one P") > 1000
+    none, some, many = (StaleCounts(100, 100, n, n, 1, 1) for n in (0, 10, 50))
+    cells = {("collected", "on one P"): none, ("collected", "on two Ps"): none, ("freed at once", "on one P"): some}
+    for moved, verdict in ((some, REFUTED), (many, CONFIRMED), (none, UNDECIDED)):
+        found = {**cells, ("freed at once", "on two Ps"): moved}
+        assert stale_bucket_after_steal._judged("collected", found).verdict == verdict
+
+
+@pytest.mark.parametrize(
+    ("producers", "length", "verdict"),
+    [
+        (CONFIRMED, REFUTED, CONFIRMED),
+        (REFUTED, REFUTED, REFUTED),
+        (UNDECIDED, REFUTED, REFUTED),
+        (UNDECIDED, UNDECIDED, UNDECIDED),
+    ],
+)
+def test_producers_and_length_of_the_queue(producers: str, length: str, verdict: str) -> None:
+    each = ({"ns": 5.0, "p99": 50.0, "retries": 0.0},) * 3
+    pairs = Pairs(("one", "two"), each, each, each, each, "test run")
+    sweep = Sweep(("1", "2", "4"), (each,) * 3)
+    assert globrunq_cas._told(Finding(producers, "So."), Finding(length, "So."), sweep, pairs).verdict == verdict
 
 
 def test_gets_that_nobody_can_stop_are_told() -> None:

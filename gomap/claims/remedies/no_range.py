@@ -6,8 +6,10 @@ from gomap.claims.claim import Claim, Criterion, Quantity, Setting, SourceVerdic
 from gomap.claims.context import Context
 from gomap.claims.real import controls, decided_or_read, designs
 from gomap.claims.registry import claim
+from gomap.claims.scenes import beside_hog, numbers, reading
 from gomap.claims.turns import turns, waits_in_a_sample
 from gomap.claims.verdict import Finding, Number, decide_pairs, median_interval
+from gomap.lab.scheduler import Scheduler
 from gomap.realgo.controls import Controls
 
 
@@ -54,6 +56,24 @@ def no_range() -> Claim:
         ),
         needs=frozenset({"map", "scheduler"}),
     )
+
+
+@no_range.model
+def delay_and_price_of_the_model(ctx: Context) -> Finding:
+    """How long another goroutine waits for the one P beside each of the two loops on the model's scheduler, and what an element
+    costs in them, safe points included."""
+    read, waits = numbers(10_000), ctx.scale.pick(test=1, quick=3, full=12)
+    prices: dict[str, list[float]] = {"range": [], "gets": []}
+
+    def delay(hog: str, seed: int) -> float:
+        r = beside_hog(Scheduler(procs=1, seed=seed), read, hog, waits=waits)
+        prices[hog].append(1e9 * r.elapsed_s / max(r.counts["hog_rounds"], 1))
+        return reading(r.response)["p50"]
+
+    pairs = ctx.pairs("range", "gets", delay, names=("range", "key list and get"))
+    found = decide_pairs(pairs, "wait of another goroutine", rising=False, two_valued=True, unit="ns")
+    each = (Number.of_ratio(f"an element by {name}, 10,000 entries", median_interval(ns), "ns") for name, ns in prices.items())
+    return found.with_(numbers=(*found.numbers, *each))
 
 
 @no_range.go
