@@ -71,14 +71,14 @@ _LEAST_STOPS = 5
 def elements_until_a_range_stops(ctx: Context, check: str = "every call") -> Finding:
     """How many elements a range visits from the request to stop until it does, by its body, with a safe point at every element
     and at every eighth bucket; without signals, as on real Go."""
-    read, seconds = numbers(full(12)), ctx.scale.pick(test=0.08, quick=0.2, full=2.0)
+    read, stops = numbers(full(12)), ctx.scale.pick(test=12, quick=40, full=600)
     s = Scheduler(procs=1, preempt="sync", slice_ms=0.5, sysmon_sleep_us=250)
     found = {
-        (name, body): beside_hog(s, read, "range", seconds=seconds, iter_check=name, body=steps).counts
+        (name, body): beside_hog(s, read, "range", waits=stops, iter_check=name, body=steps).counts
         for name in (check, "every 8 buckets")
         for body, steps in _STEPS.items()
     }
-    never = beside_hog(s, read, "range", seconds=seconds / 4, iter_check="never").counts
+    never = beside_hog(s, read, "range", seconds=0.02, iter_check="never").counts
     return _counted(check, found).with_(
         numbers=(
             *(Number(f"elements until the range stops, {c}, a body of {b}, most", n["latest"]) for (c, b), n in found.items()),

@@ -99,8 +99,8 @@ def _judged(collected: str, cells: Mapping[tuple[str, str], StaleCounts]) -> Fin
     return Finding(
         CONFIRMED if more else REFUTED if clean else UNDECIDED,
         f"Of {looked:,} looks at arrays that are collected {1e6 * max(kept):.3g} in a million were stale at most, with "
-        f"goroutines moved {moved[collected].moved:,} times; where arrays are freed at once {1e6 * freed[stay]:.3g} on one P and "
-        f"{1e6 * freed[move]:.3g} on two: {'migration multiplies them' if more else 'it is what becomes of the memory'}.",
+        f"goroutines moved {moved[collected].moved:,} times; where arrays are freed at once {1e6 * freed[stay]:.3g} on one P "
+        f"and {1e6 * freed[move]:.3g} on two: {'migration multiplies them' if more else 'it is what becomes of the memory'}.",
         numbers=(
             *(Number(f"stale looks in a million, {r}, {name}", 1e6 * _rate(c)) for (r, name), c in cells.items()),
             *(Number(f"stale looks in a million by moved goroutines, {r}", n[0]) for r, n in of_moved.items()),

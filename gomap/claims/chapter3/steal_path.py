@@ -136,29 +136,33 @@ def _ruled(
     sums = {
         name: {key: sum(r[key] for r in runs) for key in ("steals", "stolen", "next_steals")} for name, runs in found.items()
     }
-    go, one, off = sums[steal], sums["one"], sums["off"]
+    yielded = shed["yields"] + shed["preempted_sync"] + shed["preempted_async"]  # these go to the global queue one by one
+    batches = shed["global_gets"] - yielded
+    go, one, off, ticks = sums[steal], sums["one"], sums["off"], first["runs"] - first["inherited"]
     rules = {
         "an idle P takes several at once, and no more than half a ring": go["steals"]
         < go["stolen"]
         <= _MOST_STOLEN * go["steals"],
         "set to one it takes one": 0 < one["stolen"] == one["steals"],
         "switched off it takes none": off["steals"] == off["next_steals"] == 0,
-        f"a full queue sheds {_BATCH}": 0 < _BATCH * shed["overflows"] == shed["global_gets"],
-        f"every {_EVERY}st tick looks at the global queue first": abs(first["global_ticks"] - first["runs"] / _EVERY)
-        <= 2 + 0.02 * first["runs"] / _EVERY,
+        f"a full queue sheds {_BATCH}": 0 < _BATCH * shed["overflows"] == batches,
+        f"every {_EVERY}st tick looks at the global queue first": abs(first["global_ticks"] - ticks / _EVERY)
+        <= 2 + 0.02 * ticks / _EVERY,
         "without runnext no slice is inherited": inherited == 0,
     }
     gate = decide_exact("rules of Go's that hold in the model", sum(rules.values()), len(rules))
     broken = "; ".join(rule for rule, holds in rules.items() if not holds)
     sizes = {name: [r["stolen"] / r["steals"] for r in runs if r["steals"]] for name, runs in found.items()}
+    seen = go["steals"] and one["steals"]
     return gate.with_(
+        verdict=gate.verdict if seen else UNDECIDED,
         reason=f"{gate.reason} {f'Broken: {broken}.' if broken else 'They are: ' + '; '.join(rules) + '.'}",
         numbers=(
             *gate.numbers,
             *(Number(f"steals, {name}", s["steals"]) for name, s in sums.items()),
             *(Number.of_ratio(f"goroutines a steal, {name}", median_interval(v), "") for name, v in sizes.items() if v),
             Number("thefts of runnext", go["next_steals"]),
-            Number("goroutines shed by full queues", shed["global_gets"]),
+            Number("goroutines shed by full queues", batches),
         ),
         series=(bars("Goroutines a steal", "", {name: v for name, v in sizes.items() if v}),),
         settings=tuple(found),
