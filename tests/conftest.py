@@ -33,6 +33,7 @@ ALONE = (
     "claims/test_experiments_",
     "explain/",
     "lab/test_engine.py",
+    "realgo/test_scheduler_like_go",
     "realgo/test_verify_gate",
 )
 
