@@ -15,6 +15,7 @@ import pytest
 
 from gomap import BadValue, ConcurrentMisuse, GomapError, Map, OutOfMemory
 from gomap.lab import SCHEDULER_KNOBS, Deadlock, Scene, Scheduler
+from gomap.lab.queues import RECLAIM, count_stale
 
 KEYS = np.arange(1000)
 SETTINGS = [{name: setting} for name, knob in SCHEDULER_KNOBS.items() for setting in knob.choices]
@@ -205,6 +206,25 @@ def test_who_is_put_aside_is_counted() -> None:
         assert stopped > 0
 
 
+@pytest.mark.parametrize("reclaim", RECLAIM)
+@pytest.mark.parametrize("procs", [1, 3])
+def test_who_holds_an_array_finds_it_where_it_is_collected(reclaim: str, procs: int) -> None:
+    c = count_stale(Scheduler(procs=procs, measure=False), reclaim=reclaim, readers=5, derefs=2_000)
+    assert c.stayed + c.moved >= 5 * 2_000
+    assert c.moved == 0 or procs > 1
+    assert c.growths > c.reused > 0
+    assert (c.stale_stayed + c.stale_moved > 0) == (reclaim == "freed at once")
+
+
+def test_moved_goroutines_are_told() -> None:
+    moved = 0
+    for seed in range(20):
+        c = count_stale(Scheduler(procs=2, seed=seed, measure=False), derefs=5_000)
+        assert c.stale_moved <= c.moved
+        moved += c.moved
+    assert moved > 0
+
+
 def test_blocking_calls_hand_their_p_on() -> None:
     """One P, two goroutines in long calls and one that yields: it goes on, since sysmon takes the P away."""
     did = Scheduler(procs=1, sysmon_sleep_us=50).run(Scene(blockers=2, block_us=2000, yielders=1, duration_s=0.1)).scheduler
@@ -283,3 +303,6 @@ def test_what_is_refused(numbers: Map) -> None:
     ):
         with pytest.raises(BadValue):
             s.run(scene)
+    for given in ({"reclaim": "never"}, {"readers": 0}, {"readers": 257}, {"hold": 0}, {"grow_every": 0}, {"derefs": -1}):
+        with pytest.raises(BadValue):
+            count_stale(Scheduler(procs=1), **given)

@@ -114,7 +114,7 @@ def tails_by_overlap(ctx: Context) -> Finding:
     """The time that reads lose in gets of half the disturbance's length or more, by what number times length foretells; for
     turns beside another goroutine, by half of all the time."""
     read, rounds = numbers(10_000), ctx.scale.pick(test=2, quick=4, full=12)
-    seconds = ctx.scale.pick(test=0.05, quick=0.08, full=0.5)
+    seconds = ctx.scale.pick(test=0.05, quick=0.08, full=0.4)
     shares: dict[str, list[float]] = {name: [] for name in (*_ROWS, "turns of another goroutine")}
     longest = dict.fromkeys(shares, 0.0)
     quiet: list[float] = []

@@ -70,7 +70,7 @@ def gets_in_a_storm_of_the_model(ctx: Context, globq: str = "mutex list") -> Fin
     """The same on the model's scheduler; then the same storm through the article's ring, and ping-pong with inherited slices
     and without."""
     read = numbers(100_000)
-    gets = ctx.scale.pick(test=5_000, quick=10_000, full=90_000)
+    gets = ctx.scale.pick(test=5_000, quick=10_000, full=60_000)
 
     def measure(storm: bool, seed: int, globq: str = globq) -> dict[str, float]:
         s = Scheduler(globq=globq, seed=seed)
