@@ -98,9 +98,22 @@ def resumed_beside_hogs(ctx: Context, target: str = "global queue") -> Finding:
             Number("goroutines stopped", sum(map(preempted, runs))),
             Number("goroutines stopped that were in no queue", sum(r.scheduler["put_aside"] for r in runs)),
             Number("goroutines stopped that were in no queue, parked", sum(r.scheduler["put_aside"] for r in parked)),
-            Number(f"longest wait beside {_MANY[0]}, parked", max(reading(r.response)["max"] for r in parked), "ns"),
+            Number(f"longest wait beside {_MANY[0]}, parked", max(reading(r.waits)["max"] for r in parked), "ns"),
+            *_held_back(ctx, read),
         )
     )
+
+
+def _held_back(ctx: Context, read: Read) -> tuple[Number, ...]:
+    """Beside four that yield, while one of the two Ps is held for 5 ms again and again: what lies in its queue can be stolen,
+    or lies there as long."""
+    numbers_ = []
+    for steal in ("half", "off"):
+        s = Scheduler(procs=_PS, steal=steal, **FAST)
+        held = {"disturbance": "worker", "disturb_us": 5_000.0, "disturb_every_us": 5_000.0}
+        r = played(s, read, observer="gets", yielders=4, duration_s=ctx.scale.pick(test=0.03, quick=0.1, full=1.0), **held)
+        numbers_.append(Number(f"longest wait while a P is held for 5 ms, steal = {steal}", reading(r.waits)["max"], "ns"))
+    return tuple(numbers_)
 
 
 def _stopped(hogs: int, target: str, seed: int, read: Read) -> SceneResult:
