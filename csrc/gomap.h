@@ -884,6 +884,24 @@ typedef struct gm_stale_counts {
 /* GM_E_ARGUMENT, GM_E_NOMEM, GM_E_THREAD. */
 int gm_hold_across(const gm_sched_config *how, const gm_stale_config *c, gm_stale_counts *out);
 
+/* lab/crowd.c: goroutines that read a map behind a lock, and one write. */
+typedef struct gm_crowd_config {
+    gm_map *map; /* 8-byte keys and elems */
+    const uint64_t *keys;
+    uint64_t nkeys;
+    uint64_t new_key; /* is inserted */
+    uint32_t readers; /* up to 65,536 */
+} gm_crowd_config;
+
+typedef struct gm_crowd_times {
+    uint64_t depth;             /* readers that waited when the write let go of the lock */
+    uint64_t hold_ns, drain_ns; /* of the write; from there until the last of them had its value */
+    uint64_t refused;           /* gets that met the write all the same */
+} gm_crowd_times;
+
+/* GM_E_ARGUMENT, GM_E_NOMEM, GM_E_THREAD; what the write is refused with. */
+int gm_crowd(const gm_sched_config *how, const gm_crowd_config *c, gm_crowd_times *out);
+
 /* csrc/heap: Go's allocator and collector under the map. See heap/heap.h. Settings: 0 is Go's. */
 enum gm_alloc_path { GM_ALLOC_GO = 0, GM_ALLOC_HEAP = 1 };
 enum gm_mcache_flush { GM_FLUSH_AT_SWEEP = 0, GM_FLUSH_AT_MARK = 1 };

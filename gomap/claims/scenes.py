@@ -28,7 +28,7 @@ class Read(NamedTuple):
 def numbers(size: int, *, seed: int = 1, **options: Any) -> Read:
     """A presized map of so many ints; options: of `Map`."""
     order = np.random.default_rng(seed).permutation(np.arange(size))
-    m = Map(hint=size, seed=seed, **options)
+    m = Map(seed=seed, **{"hint": size, **options})
     m.assign_many(order, order)
     return Read(m, order)
 

@@ -1,6 +1,7 @@
-"""Two small things of the scheduler's alone: the global run queue under threads, and pointers held across a switch.
+"""Small things of the scheduler's: the global run queue under threads, pointers held across a switch, and a crowd that waits
+for one write.
 
-Source: csrc/lab/queues.c, csrc/lab/stale.c.
+Source: csrc/lab/queues.c, csrc/lab/stale.c, csrc/lab/crowd.c.
 """
 
 from __future__ import annotations
@@ -8,14 +9,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
+import numpy.typing as npt
+
 from gomap._core import ffi, lib
 from gomap.errors import ARGUMENT, NOMEM, THREAD, BadValue, OutOfMemory
 from gomap.lab.engine import EngineError
 from gomap.lab.histogram import Histogram
 from gomap.lab.machine import allowed_cpus
 from gomap.lab.scheduler import SCHEDULER_KNOBS, Scheduler
+from gomap.map import Map
 
-__all__ = ["RECLAIM", "PutTimes", "StaleCounts", "count_stale", "time_puts"]
+__all__ = ["RECLAIM", "Crowd", "PutTimes", "StaleCounts", "count_stale", "one_write", "time_puts"]
 
 RECLAIM = {"collected": 0, "freed at once": 1}
 """When an old array is given back: when no goroutine has it (Go), or as soon as the new one is there."""
@@ -43,6 +48,16 @@ class StaleCounts(NamedTuple):
     stale_moved: int
     growths: int
     reused: int
+
+
+class Crowd(NamedTuple):
+    """depth: readers that waited when the write let go of the lock; hold_ns: of the write; drain_ns: from there until the last
+    of them had its value; refused: gets that met the write in spite of the lock."""
+
+    depth: int
+    hold_ns: int
+    drain_ns: int
+    refused: int
 
 
 def _raise(status: int) -> None:
@@ -103,3 +118,16 @@ def count_stale(
     out = ffi.new("gm_stale_counts *")
     _raise(int(lib.gm_hold_across(scheduler.core(), ffi.new("gm_stale_config *", asked), out)))
     return StaleCounts(out.stayed, out.moved, out.stale_stayed, out.stale_moved, out.growths, out.reused)
+
+
+def one_write(scheduler: Scheduler, m: Map, keys: npt.NDArray[np.int64], new_key: int, readers: int) -> Crowd:
+    """So many goroutines read keys of a map of ints behind a readers-writer lock, until one inserts a new key, and once more.
+    One call, the GIL released. Raises as `time_puts`."""
+    asked = {"map": m._handle, "nkeys": len(keys), "new_key": new_key, "readers": readers}
+    if readers < 0:
+        raise BadValue("readers is a number from 0 on")
+    kept = np.ascontiguousarray(keys, np.int64)
+    config, out = ffi.new("gm_crowd_config *", asked), ffi.new("gm_crowd_times *")
+    config.keys = ffi.cast("uint64_t *", ffi.from_buffer(kept))
+    _raise(int(lib.gm_crowd(scheduler.core(), config, out)))
+    return Crowd(int(out.depth), int(out.hold_ns), int(out.drain_ns), int(out.refused))

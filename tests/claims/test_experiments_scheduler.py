@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from gomap.claims import CONFIRMED, NOT_MEASURABLE, REFUTED, SCALES, UNDECIDED, Context, Finding, entry
-from gomap.claims.chapter1 import iter_gopark, iter_preempt_8
+from gomap.claims.chapter1 import iter_gopark, iter_preempt_8, one_writer_stalls_readers
 from gomap.claims.chapter3 import (
     disturbance_table,
     globrunq_cas,
@@ -23,10 +23,11 @@ from gomap.claims.turns import Turns
 from gomap.claims.verdict import Pairs, Sweep
 from gomap.lab.compare import Ratio
 from gomap.lab.machine import allowed_cpus
-from gomap.lab.queues import StaleCounts
+from gomap.lab.queues import Crowd, StaleCounts
 
 # What no noise can turn a verdict into, at the smallest scale. Three pairs of one slice each may turn into anything.
 EXPECTED = {
+    "C1.2": {CONFIRMED, UNDECIDED, REFUTED},
     "C1.7": {REFUTED},
     "C1.8": {REFUTED},
     "R4": {REFUTED, CONFIRMED, UNDECIDED, NOT_MEASURABLE},
@@ -75,6 +76,24 @@ def test_a_range_that_looks_at_every_eighth_bucket_is_told() -> None:
     blind = {(check, body): {"stops": 9, "late": 9, "latest": 1} for check in ("every call", "every 8 buckets") for body in
              ("nothing", "1 µs", "100 µs")}  # fmt: skip
     assert iter_preempt_8._counted("every call", blind).verdict == UNDECIDED
+
+
+def crowds(depths: tuple[int, ...], drains: tuple[int, ...]) -> dict[int, list[Crowd]]:
+    each = zip((1, 8, 64, 512), depths, drains, strict=True)
+    return {n: [Crowd(depth, 100_000, drain, 0)] * 3 for n, depth, drain in each}
+
+
+@pytest.mark.parametrize(
+    ("depths", "drains", "verdict"),
+    [
+        ((1, 7, 60, 400), (1, 8, 64, 400), CONFIRMED),
+        ((1, 7, 60, 400), (1, 8, 64, 100), UNDECIDED),
+        ((1, 7, 60, 90), (1, 8, 64, 512), UNDECIDED),
+        ((0, 1, 2, 3), (0, 1, 2, 3), REFUTED),
+    ],
+)
+def test_crowds_are_judged_by_depth_and_drain(depths: tuple[int, ...], drains: tuple[int, ...], verdict: str) -> None:
+    assert one_writer_stalls_readers._judged(crowds(depths, drains)).verdict == verdict
 
 
 def test_goroutines_that_are_put_aside_are_told() -> None:

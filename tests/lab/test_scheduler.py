@@ -15,7 +15,7 @@ import pytest
 
 from gomap import BadValue, ConcurrentMisuse, GomapError, Map, OutOfMemory
 from gomap.lab import SCHEDULER_KNOBS, Deadlock, Scene, Scheduler
-from gomap.lab.queues import RECLAIM, count_stale
+from gomap.lab.queues import RECLAIM, count_stale, one_write
 
 KEYS = np.arange(1000)
 SETTINGS = [{name: setting} for name, knob in SCHEDULER_KNOBS.items() for setting in knob.choices]
@@ -223,6 +223,26 @@ def test_moved_goroutines_are_told() -> None:
         assert c.stale_moved <= c.moved
         moved += c.moved
     assert moved > 0
+
+
+@pytest.mark.parametrize("procs", [1, 3])
+def test_a_crowd_behind_one_write(procs: int) -> None:
+    """All get through, none meets the write, and it has been made."""
+    waited = 0
+    for seed in range(10):
+        m = Map(seed=seed, hint=832)
+        m.assign_many(np.arange(832), np.arange(832))
+        before = m.header.growing
+        c = one_write(Scheduler(procs=procs, seed=seed), m, KEYS, 5000, readers=40)
+        assert (before, m.header.growing) == (False, True)
+        assert m[5000] == 1
+        assert c.refused == 0
+        assert c.depth <= 40
+        assert (c.depth > 0) == (c.drain_ns > 0)
+        waited += c.depth
+    assert waited == 0 or procs > 1  # on one P nobody runs while the write does
+    with pytest.raises(BadValue):
+        one_write(Scheduler(), Map(key="str"), KEYS, 1, readers=1)
 
 
 def test_blocking_calls_hand_their_p_on() -> None:
