@@ -96,11 +96,12 @@ def _judged(collected: str, cells: Mapping[tuple[str, str], StaleCounts]) -> Fin
     looked = sum(c.stayed + c.moved for (reclaim, _), c in cells.items() if reclaim == collected)
     moved = {reclaim: cells[reclaim, move] for reclaim in (collected, _FREED)}
     of_moved = {r: (1e6 * c.stale_moved / max(c.moved, 1), 1e6 * c.stale_stayed / max(c.stayed, 1)) for r, c in moved.items()}
+    told = "migration multiplies them" if more else "it is what becomes of the memory" if clean else "neither is told apart"
     return Finding(
         CONFIRMED if more else REFUTED if clean else UNDECIDED,
         f"Of {looked:,} looks at arrays that are collected {1e6 * max(kept):.3g} in a million were stale at most, with "
         f"goroutines moved {moved[collected].moved:,} times; where arrays are freed at once {1e6 * freed[stay]:.3g} on one P "
-        f"and {1e6 * freed[move]:.3g} on two: {'migration multiplies them' if more else 'it is what becomes of the memory'}.",
+        f"and {1e6 * freed[move]:.3g} on two: {told}.",
         numbers=(
             *(Number(f"stale looks in a million, {r}, {name}", 1e6 * _rate(c)) for (r, name), c in cells.items()),
             *(Number(f"stale looks in a million by moved goroutines, {r}", n[0]) for r, n in of_moved.items()),
