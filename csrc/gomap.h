@@ -43,7 +43,8 @@ enum gm_kind {
     GM_FLOAT64 = 1, /* key: IEEE semantics (NaN != NaN, +0 == -0); as elem the same as 8 bytes of GM_MEM */
     GM_STRING = 2,  /* Go string */
     GM_PTR = 3,     /* elem only: *int64, nil or a pointer to 8 bytes that the map owns */
-    GM_REF = 4      /* elem only: a uint64 that stands for an object of the caller's, never 0; laid out as a pointer */
+    GM_REF = 4,     /* elem only: a uint64 that stands for an object of the caller's, never 0; laid out as a pointer */
+    GM_HELD = 5     /* elem only, with a collector: a pointer to an object of its, or NULL: the map keeps it alive */
 };
 
 enum gm_hasher {
@@ -903,13 +904,13 @@ typedef struct gm_crowd_times {
 int gm_crowd(const gm_sched_config *how, const gm_crowd_config *c, gm_crowd_times *out);
 
 /* csrc/heap: Go's allocator and collector under the map. See heap/heap.h. Settings: 0 is Go's. */
-enum gm_alloc_path { GM_ALLOC_GO = 0, GM_ALLOC_HEAP = 1 };
+enum gm_alloc_path { GM_ALLOC_GO = 0, GM_ALLOC_HEAP = 1, GM_ALLOC_CACHE = 2 };
 enum gm_mcache_flush { GM_FLUSH_AT_SWEEP = 0, GM_FLUSH_AT_MARK = 1 };
 enum gm_wb { GM_WB_MARKING = 0, GM_WB_ALWAYS = 1, GM_WB_OFF = 2 };
 enum gm_wbbuf_flush { GM_WBBUF_OWN = 0, GM_WBBUF_GROWWORK = 1, GM_WBBUF_HASHGROW = 2 };
 enum gm_assist_rule { GM_ASSIST_BYTES = 0, GM_ASSIST_STORES = 1, GM_ASSIST_OFF = 2 };
 enum gm_assist_site { GM_SITE_MALLOC = 0, GM_SITE_BARRIER = 1 };
-enum gm_markbits { GM_MARKBITS_GO = 0, GM_MARKBITS_OR = 1, GM_MARKBITS_PLAIN_OR = 2, GM_MARKBITS_RMW = 3 };
+enum gm_markbits { GM_MARKBITS_GO = 0, GM_MARKBITS_OR = 1, GM_MARKBITS_PLAIN_OR = 2, GM_MARKBITS_RMW = 3, GM_MARKBITS_CAS = 4 };
 enum gm_lost { GM_LOST_KEEP = 0, GM_LOST_FREE = 1 };
 
 typedef struct gm_heap_config {
@@ -931,6 +932,7 @@ typedef struct gm_heap_config {
     uint32_t assist_site;
     uint32_t markbits;
     uint32_t get_marks; /* 1: while marking every get marks what it has found */
+    uint32_t via_span;  /* 1: every get asks the P's cache, then the page table, for the span that it looks at */
     uint32_t lost;      /* what becomes of objects that an unsound setting failed to mark */
 } gm_heap_config;
 
@@ -959,7 +961,11 @@ enum gm_heap_count {
     GM_HEAP_GET_MARKS = 21,
     GM_HEAP_GET_LOCKS = 22,
     GM_HEAP_GET_LOCK_WAITS = 23,
-    GM_HEAP_COUNTS = 24
+    GM_HEAP_GET_SPANS = 24,      /* looked up by gets */
+    GM_HEAP_GET_SPAN_HITS = 25,  /* of these, found in the P's cache */
+    GM_HEAP_MARK_CONFLICTS = 26, /* GM_MARKBITS_CAS: another marker changed the byte between the load and the store */
+    GM_HEAP_LARGE_CACHED = 27,   /* GM_ALLOC_CACHE: large objects whose pages were there in the P's cache */
+    GM_HEAP_COUNTS = 28
 };
 
 typedef struct gm_heap_stats {
@@ -967,7 +973,7 @@ typedef struct gm_heap_stats {
     uint64_t stopped_ns, longest_stop_ns, mark_ns;        /* of all cycles */
     uint64_t worker_ns[3];                                /* dedicated, fractional, idle */
     uint64_t ps, procs, dedicated, fractional;            /* Ps in use so far; as configured */
-    uint64_t counts[24];                                  /* by enum gm_heap_count */
+    uint64_t counts[28];                                  /* by enum gm_heap_count */
 } gm_heap_stats;
 
 /* What a line of gctrace tells of one cycle. */
@@ -989,6 +995,77 @@ void gm_heap_read_stats(gm_heap *h, gm_heap_stats *out);           /* may overla
 size_t gm_heap_cycles(gm_heap *h, gm_heap_cycle *out, size_t cap); /* the last ones, up to 64, oldest first */
 /* n allocations of zeroed objects without pointers, of which the last `live` are held, here and with the C library. */
 int gm_heap_time(gm_heap *h, size_t size, uint64_t n, size_t live, uint64_t *heap_ns, uint64_t *libc_ns);
+
+/* lab/heap_scene.c: threads that use one heap beside each other, and collections, for a while. */
+enum gm_actor_kind {
+    GM_ACTOR_GETS = 0,
+    GM_ACTOR_UPDATES = 1,   /* assigns to keys that are there */
+    GM_ACTOR_INSERTS = 2,   /* of new keys; when all are in, into a new map */
+    GM_ACTOR_ALLOCATES = 3, /* objects without pointers, let go of at once */
+    GM_ACTOR_FLUSHES = 4,   /* while marking: fills its barrier's buffer and flushes it */
+    GM_ACTOR_KINDS = 5
+};
+enum gm_actor_elem {
+    GM_ELEM_INT = 0,
+    GM_ELEM_READY = 1,
+    GM_ELEM_NEW = 2
+}; /* a pointer to an object that lives; to a new one */
+enum gm_spread { GM_SPREAD_STRIPES = 0, GM_SPREAD_RUNS = 1, GM_SPREAD_RANDOM = 2 };
+enum gm_actor_slow {
+    GM_SLOW_ASSIST = 0,
+    GM_SLOW_REFILL = 1,
+    GM_SLOW_SWEEP = 2,
+    GM_SLOW_LARGE = 3,
+    GM_SLOW_FLUSH = 4,
+    GM_SLOW_STOPPED = 5,
+    GM_SLOW_KINDS = 6
+};
+
+typedef struct gm_actor {
+    uint32_t kind;     /* enum gm_actor_kind */
+    uint32_t strings;  /* keys: 1 strings, 0 8-byte integers */
+    uint32_t elem;     /* enum gm_actor_elem */
+    uint32_t presized; /* INSERTS: the map is made for all entries */
+    uint32_t moves;    /* 1: takes another P after every operation, if one is idle */
+    uint32_t size;     /* ALLOCATES: bytes; FLUSHES: entries, even, up to 510 */
+    uint64_t entries;  /* of the actor's own map */
+    uint64_t ops;      /* then it is done; 0: when the scene is over */
+} gm_actor;
+
+typedef struct gm_heap_scene {
+    const gm_actor *actors;
+    uint32_t nactors;    /* up to 64 */
+    uint32_t collecting; /* 1: collections back to back; 0: when the heap's pacer says so */
+    uint64_t cycles;     /* of these, then the scene is over; 0: it is when all actors with `ops` are done, or after: */
+    uint64_t duration_ns;
+    uint64_t live;      /* objects without pointers that live all the while */
+    uint32_t live_size; /* bytes of each */
+    uint32_t spread;    /* enum gm_spread: which of them the same block points to */
+    uint64_t slow_ns;   /* operations that took longer are told apart by what happened in them */
+} gm_heap_scene;
+
+/* What an actor did in one phase of the collector: neither, marking, sweeping. */
+typedef struct gm_actor_part {
+    uint64_t ops, ns, entries, assists, evacuated; /* `entries`: told to its barrier; `evacuated`: buckets */
+} gm_actor_part;
+
+typedef struct gm_actor_totals {
+    gm_actor_part parts[3];
+    uint64_t wrong;                       /* gets that did not find what was assigned */
+    uint64_t rounds;                      /* maps filled */
+    uint64_t moved;                       /* to another P */
+    uint64_t slow, slow_by[6], slow_none; /* operations over slow_ns; by enum gm_actor_slow, any number for one; by none */
+    uint64_t cpu_ns;
+} gm_actor_totals;
+
+typedef struct gm_heap_stage gm_heap_stage;
+int gm_heap_stage_new(gm_heap *h, const gm_heap_scene *scene, gm_heap_stage **out); /* GM_E_ARGUMENT, GM_E_NOMEM */
+int gm_heap_stage_go(gm_heap_stage *s);      /* once; GM_OK, GM_E_NOMEM (also: the heap is full), GM_E_THREAD */
+void gm_heap_stage_cancel(gm_heap_stage *s); /* from any thread, at any time: the scene is over */
+int gm_heap_stage_totals(gm_heap_stage *s, uint32_t actor, gm_actor_totals *out);
+gm_hist *gm_heap_stage_hist(gm_heap_stage *s, uint32_t actor, uint32_t phase); /* each operation that began in that phase */
+uint64_t gm_heap_stage_elapsed_ns(gm_heap_stage *s);
+void gm_heap_stage_free(gm_heap_stage *s);
 
 /* base/build.c: how the core was made. */
 enum gm_build_part { GM_BUILD_COMPILER = 0, GM_BUILD_FLAGS = 1, GM_BUILD_COMMIT = 2 };

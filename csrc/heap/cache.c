@@ -14,7 +14,9 @@
  *       behind it.
  *   L5  At the end of a refill or a large object the pacer is asked whether a collection is due.
  *
- * The knob `path`: with GM_ALLOC_HEAP every small object takes the page heap's lock on its way (C1.5).
+ * The knob `path` (C1.5): with GM_ALLOC_HEAP every small object takes the page heap's lock on its way. With GM_ALLOC_CACHE
+ * large objects come from the P's cache, too: it keeps one run of pages of every power of two ready for the next, and takes
+ * another when that is used.
  */
 #include "base/probe.h"
 #include "heap/heap.h"
@@ -60,13 +62,32 @@ static void *born(gm_p *p, mspan *s, uintptr_t object, uint32_t shape)
     return (void *)object;
 }
 
+static mspan *new_large(gm_heap *h, uint64_t npages, bool plain)
+{
+    return gm_pages_alloc(&h->pages, (uint32_t)npages, (uint8_t)plain, (size_t)npages << pageShift);
+}
+
+/* GM_ALLOC_CACHE: the span that was kept, and another in its place. Without memory for that there is none next time. */
+static mspan *large_of_cache(gm_p *p, uint64_t npages, bool plain)
+{
+    unsigned length = npages > 1 ? 64 - (unsigned)__builtin_clzll(npages - 1) : 0;
+    if (length >= largeKept)
+        return new_large(p->heap, npages, plain);
+    mspan **kept = &p->large[plain][length], *s = *kept;
+    count(p->mark.count, GM_HEAP_LARGE_CACHED, s != NULL);
+    if (!s)
+        s = new_large(p->heap, UINT64_C(1) << length, plain);
+    *kept = new_large(p->heap, UINT64_C(1) << length, plain);
+    return s;
+}
+
 static void *take_large(gm_p *p, size_t size, uint32_t shape)
 {
     gm_heap *h = p->heap;
     uint64_t npages = ((uint64_t)size + pageSize - 1) >> pageShift;
     if (npages > UINT32_MAX / 2)
         return NULL;
-    mspan *s = gm_pages_alloc(&h->pages, (uint32_t)npages, (uint8_t)(shape == 0), (size_t)npages << pageShift);
+    mspan *s = h->config.path == GM_ALLOC_CACHE ? large_of_cache(p, npages, shape == 0) : new_large(h, npages, shape == 0);
     if (!s)
         return NULL;
     if (s->needzero)
@@ -128,6 +149,12 @@ void gm_cache_flush(gm_p *p)
         p->cache[i] = NULL;
         if (s)
             gm_central_uncacheSpan(p->heap, &p->mark, s);
+    }
+    for (unsigned i = 0; i < 2 * largeKept; i++) {
+        mspan **kept = &p->large[i / largeKept][i % largeKept];
+        if (*kept)
+            gm_pages_free(&p->heap->pages, *kept);
+        *kept = NULL;
     }
     p->flushGen = gm_load_rlx(&p->heap->sweepgen); /* changes only while the world is stopped */
 }

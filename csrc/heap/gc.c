@@ -285,7 +285,8 @@ static bool try_end(gm_heap *h)
 /* Whether marking finds everything at these settings. */
 bool gm_heap_sound(const gm_heap_config *c)
 {
-    return c->markbits <= GM_MARKBITS_OR && c->wb != GM_WB_OFF;
+    bool atomic = c->markbits != GM_MARKBITS_PLAIN_OR && c->markbits != GM_MARKBITS_RMW;
+    return atomic && c->wb != GM_WB_OFF;
 }
 
 static void end_marking(gm_heap *h, gm_heap_cycle *c)
@@ -309,7 +310,7 @@ static void end_marking(gm_heap *h, gm_heap_cycle *c)
     c->live_end = gm_load_rlx(&h->live);
     c->marked = marked;
     c->goal = gm_load_rlx(&h->goal);
-    gm_store_rlx(&h->phase, PHASE_OFF); /* all relaxed: the world is stopped */
+    gm_store_rlx(&h->phase, PHASE_SWEEP); /* all relaxed: the world is stopped */
     gm_store_rlx(&h->sweepgen, gm_load_rlx(&h->sweepgen) + 2);
     gm_store_rlx(&h->live, marked);
     set_trigger(h, marked);
@@ -356,6 +357,7 @@ static void cycle(gm_heap *h, gm_heap_cycle *c)
     c->mark_ns = gm_now_ns() - gm_load_rlx(&h->mark_began_ns);
     gm_world_flush_idle(h);
     sweep_all(h);
+    gm_store_rlx(&h->phase, PHASE_OFF); /* from sweeping: what is looked at while the world runs is only whether it marks */
     for (int i = 0; i < 3; i++)
         c->worker_ns[i] = gm_load_rlx(&h->worker_ns[i]) - worker[i];
     c->assist_ns = sum_of_ps(h, GM_HEAP_ASSIST_NS) - assist;

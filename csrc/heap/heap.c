@@ -43,10 +43,10 @@ void gm_heap_config_go(gm_heap_config *out)
 static bool allowed(const gm_heap_config *c)
 {
     return c->gogc >= -1 && c->procs >= 1 && c->procs <= mostPs && c->workers >= -1 && c->workers <= mostPs && c->poison <= 1 &&
-           c->path <= GM_ALLOC_HEAP && c->large_limit <= gm_max_small && c->mcache_flush <= GM_FLUSH_AT_MARK &&
+           c->path <= GM_ALLOC_CACHE && c->large_limit <= gm_max_small && c->mcache_flush <= GM_FLUSH_AT_MARK &&
            c->read_span_lock <= 1 && c->wb <= GM_WB_OFF && c->wbbuf_flush <= GM_WBBUF_HASHGROW && c->flush_lock <= 1 &&
            c->assist <= GM_ASSIST_OFF && c->assist_every >= 1 && c->assist_site <= GM_SITE_BARRIER &&
-           c->markbits <= GM_MARKBITS_RMW && c->get_marks <= 1 && c->lost <= GM_LOST_FREE;
+           c->markbits <= GM_MARKBITS_CAS && c->get_marks <= 1 && c->via_span <= 1 && c->lost <= GM_LOST_FREE;
 }
 
 uintptr_t gm_heap_poison(const gm_heap *h)
@@ -169,9 +169,27 @@ static void wipe(void *ctx, void *block)
 
 /* ------------------------------------------------------------------ the knobs' hooks */
 
+/* The article's way to a bucket: P, cache, span. The array's span is there if it was the last of its class that this P took;
+ * all spans that it ever took are not, and a large array's never was: then the page table has to tell. */
+static void look_up_span(gm_p *p, uintptr_t address)
+{
+    count(p->mark.count, GM_HEAP_GET_SPANS, 1);
+    for (unsigned i = 0; i < spanClasses; i++) {
+        const mspan *s = p->cache[i];
+        if (s && address - s->base < (uintptr_t)s->npages << pageShift) {
+            count(p->mark.count, GM_HEAP_GET_SPAN_HITS, 1);
+            return;
+        }
+    }
+    const mspan *s = gm_span_of(&p->heap->pages, address);
+    __asm__ volatile("" : : "r"(s)); /* looked up, and of no use to a get */
+}
+
 static void before_get(void *ctx, const void *address)
 {
     gm_p *p = gm_world_inside(ctx);
+    if (p->heap->config.via_span && address)
+        look_up_span(p, (uintptr_t)address);
     mspan *s = p->heap->config.read_span_lock ? gm_span_of(&p->heap->pages, (uintptr_t)address) : NULL;
     if (!s)
         return;

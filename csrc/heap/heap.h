@@ -39,6 +39,7 @@ enum {
     overAssistWork = 64 << 10,
     creditStep = 2000, /* bytes of scan work that a worker keeps to itself at most */
     keptCycles = 64,
+    largeKept = 16, /* GM_ALLOC_CACHE: lengths of large spans, in powers of two of pages */
 };
 
 enum spanState { SPAN_FREE = 0, SPAN_IN_USE = 1 };
@@ -126,10 +127,12 @@ typedef struct gm_p {
     uint32_t stores; /* since the last assist of every_store */
     marker mark;
     mspan *cache[spanClasses];
+    mspan *large[2][largeKept]; /* GM_ALLOC_CACHE: one of each length, for the next large object; [1]: without pointers */
+    uint64_t parks;             /* times that it was stopped while its thread was inside */
     gm_barrier barrier;
 } gm_p;
 
-enum phase { PHASE_OFF = 0, PHASE_MARK = 1 };
+enum phase { PHASE_OFF = 0, PHASE_MARK = 1, PHASE_SWEEP = 2 };
 
 struct gm_heap {
     uint64_t id; /* never given twice */
@@ -210,7 +213,7 @@ static inline bool holdsPointers(const mspan *s)
 
 void gm_span_init(mspan *s, uint8_t spanclass, size_t elemsize);
 bool gm_span_is_free(mspan *s, uint32_t i);
-bool gm_set_marked(mspan *s, uint32_t i, uint32_t how);
+bool gm_set_marked(marker *k, mspan *s, uint32_t i);
 uintptr_t gm_span_next(mspan *s); /* the next free object; 0: none */
 uint32_t gm_span_sweep_bits(mspan *s, bool poison, uintptr_t poison_word);
 
@@ -227,6 +230,7 @@ void gm_cache_flush(gm_p *p);
 
 /* world.c */
 gm_p *gm_world_enter(gm_heap *h);
+gm_p *gm_world_enter_other(gm_heap *h, const gm_p *before);
 gm_p *gm_world_inside(gm_heap *h);
 void gm_world_leave(gm_p *p);
 void gm_world_safe(gm_p *p);

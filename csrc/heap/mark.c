@@ -46,7 +46,7 @@ void gm_mark(marker *k, uintptr_t address)
         count(k->count, GM_HEAP_DANGLING, 1); /* D6 */
         return;
     }
-    if (k->checking ? !check_mark(k, s, i) : !gm_set_marked(s, i, k->h->config.markbits)) {
+    if (k->checking ? !check_mark(k, s, i) : !gm_set_marked(k, s, i)) {
         count(k->count, GM_HEAP_MARKED_ALREADY, 1);
         return;
     }
@@ -60,7 +60,7 @@ void gm_mark(marker *k, uintptr_t address)
 
 void gm_born_black(marker *k, mspan *s, uint32_t i)
 {
-    gm_set_marked(s, i, k->h->config.markbits);
+    gm_set_marked(k, s, i);
     k->bytes += s->elemsize;
 }
 

@@ -10,7 +10,8 @@
  *   S1  allocBits, allocCache and allocCount belong to the P that has the span in its cache, or to who sweeps it.
  *   S2  A sweep makes the mark bits the alloc bits: what is allocated and not marked is free from then on, with no other work.
  *   S3  Mark bits are set by anybody while marking. At Go's setting (test, then atomic or) no bit is lost; the knob's other
- *       settings are there to lose some (C4.8): a plain or of one instruction, and a load and a store.
+ *       settings are there to lose some (C4.8): a plain or of one instruction, and a load and a store. One
+ *       more, a load and a compare-and-swap, loses none and counts how often two markers meet in a byte (C4.10).
  *   S4  Nobody marks while a span is swept: sweeping ends before marking begins.
  *
  * POISON. A freed object may be filled with a word: whoever holds a pointer to it sees that. The word is an address in pages
@@ -90,9 +91,21 @@ static void plain_or(_Atomic uint8_t *byte, uint8_t mask)
 #endif
 }
 
-/* Marks object i; false: it was marked. All relaxed: the bits are looked at when the world has been stopped. */
-bool gm_set_marked(mspan *s, uint32_t i, uint32_t how)
+/* Loses none and counts who met: each time that the byte has changed since it was looked at. */
+static bool mark_by_cas(marker *k, _Atomic uint8_t *byte, uint8_t mask, uint8_t seen)
 {
+    while (!gm_cas_rlx(byte, &seen, (uint8_t)(seen | mask))) {
+        count(k->count, GM_HEAP_MARK_CONFLICTS, 1);
+        if (seen & mask)
+            return false;
+    }
+    return true;
+}
+
+/* Marks object i; false: it was marked. All relaxed: the bits are looked at when the world has been stopped. */
+bool gm_set_marked(marker *k, mspan *s, uint32_t i)
+{
+    uint32_t how = k->h->config.markbits;
     _Atomic uint8_t *byte = &s->markBits[i / 8];
     uint8_t mask = (uint8_t)(1u << i % 8), seen;
     if (how == GM_MARKBITS_OR)
@@ -102,6 +115,8 @@ bool gm_set_marked(mspan *s, uint32_t i, uint32_t how)
         return false;
     if (how == GM_MARKBITS_GO)
         return !(gm_or_rlx(byte, mask) & mask);
+    if (how == GM_MARKBITS_CAS)
+        return mark_by_cas(k, byte, mask, seen);
     if (how == GM_MARKBITS_PLAIN_OR)
         plain_or(byte, mask);
     else

@@ -123,6 +123,21 @@ gm_p *gm_world_enter(gm_heap *h)
     return p;
 }
 
+/* Enters with another P than `before`, which it had last, if one is idle: as a goroutine that was stolen. */
+gm_p *gm_world_enter_other(gm_heap *h, const gm_p *before)
+{
+    uint32_t n = gm_load_acq(&h->nps); /* pairs with add_p */
+    for (uint32_t i = 0; i < n && !gm_world_inside(h); i++) {
+        gm_p *p = gm_load_rlx(&h->ps[i]);
+        if (p != before && gm_load_rlx(&p->status) == P_IDLE) {
+            last = p; /* to be tried first */
+            last_id = h->id;
+            break;
+        }
+    }
+    return gm_world_enter(h);
+}
+
 /* ------------------------------------------------------------------ leaving, and safe points */
 
 /* Gives the P out of the thread's hands; `stopping` after the status (R2). */
@@ -153,6 +168,7 @@ void gm_world_leave(gm_p *p)
 static void park(gm_p *p)
 {
     gm_barrier_now = NULL;
+    p->parks++;
     hand_over(p, P_PARKED);
     while (gm_load_seq_cst(&p->status) == P_PARKED)
         gm_futex_wait(&p->status, P_PARKED);

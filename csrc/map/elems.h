@@ -3,6 +3,7 @@
  *   GM_MEM, GM_FLOAT64   the bytes; over 128 bytes a pointer to a box: overwriting writes through the pointer
  *   GM_STRING            a string header
  *   GM_PTR               nil or a pointer: every assignment brings a new box, as &x would in Go
+ *   GM_HELD              nil or a pointer to an object of the collector's, as stored in a map[K]*T: nothing is made or freed
  *   GM_REF               the caller's number; who overwrites or deletes is handed the old one
  */
 #ifndef GM_ELEMS_H
@@ -65,6 +66,10 @@ static inline int gm_elem_make(gm_map *m, const void *elem, size_t n, void **blo
         return gm_string_make(m, elem, n, block);
     if (m->t.elem_kind == GM_PTR)
         return gm_string_make(m, elem, elem ? 8 : 0, block);
+    if (m->t.elem_kind == GM_HELD) {
+        memcpy(block, elem, sizeof *block);
+        return GM_OK;
+    }
     return m->t.elem_indirect ? gm_string_make(m, elem, m->t.elem_size, block) : GM_OK;
 }
 
@@ -74,7 +79,7 @@ static inline void gm_elem_fill(const gm_map *m, void *slot, const void *elem, s
         gm_store_rlx((_Atomic uint64_t *)slot, key8_from(m, elem, 8));
     else if (m->t.elem_kind == GM_STRING)
         gm_string_fill(slot, n, block);
-    else if (m->t.elem_kind == GM_PTR || m->t.elem_indirect)
+    else if (gm_elem_points(m))
         gm_slot_set_ptr(slot, block);
     else
         gm_shared_store(slot, elem, m->t.elem_size);
@@ -98,7 +103,7 @@ static GM_APART int gm_elem_overwrite_other(gm_map *m, void *slot, const void *e
         int status = gm_elem_make(m, elem, n, &block);
         if (status != GM_OK)
             return status;
-        old = gm_slot_ptr(slot);
+        old = gm_elem_owned(m) ? gm_slot_ptr(slot) : NULL;
     }
     gm_elem_fill(m, slot, elem, n, block);
     gm_retire(m, old);
@@ -134,7 +139,7 @@ static inline void gm_elem_wipe(gm_map *m, void *slot, void *to)
     if (old)
         gm_tell_store(slot, NULL);
     gm_shared_zero(slot, m->t.elemslot);
-    gm_retire(m, old);
+    gm_retire(m, gm_elem_owned(m) ? old : NULL);
 }
 
 #endif

@@ -265,7 +265,7 @@ static void retire_contents(gm_map *m, bmap *b)
             continue;
         if (gm_key_points(m))
             gm_retire(m, gm_slot_ptr(keySlot(m, b, i)));
-        if (gm_elem_points(m))
+        if (gm_elem_owned(m))
             gm_retire(m, gm_slot_ptr(elemSlot(m, b, i)));
     }
 }
@@ -363,7 +363,9 @@ static cellstep lay_out(maptype *t, const gm_knobs *k)
 static bool set_type(maptype *t, const gm_config *c)
 {
     const size_t most = 1u << 24;
-    if (c->key_size > most || c->elem_size > most || c->elem_kind < GM_MEM || c->elem_kind > GM_REF)
+    if (c->key_size > most || c->elem_size > most || c->elem_kind < GM_MEM || c->elem_kind > GM_HELD)
+        return false;
+    if (c->elem_kind == GM_HELD && !c->collector)
         return false;
     if (c->key_kind != GM_STRING && c->key_kind != GM_FLOAT64 && (c->key_kind != GM_MEM || c->key_size == 0))
         return false;
@@ -376,8 +378,8 @@ static bool set_type(maptype *t, const gm_config *c)
     t->keyslot = t->key_kind == GM_STRING ? 16 : t->key_indirect ? 8 : t->key_size;
     t->elemslot = t->elem_kind == GM_STRING ? 16 : t->elem_indirect ? 8 : t->elem_size;
     t->bucket_pointers = t->key_kind == GM_STRING || t->key_indirect || t->elem_kind == GM_STRING || t->elem_kind == GM_PTR ||
-                         t->elem_kind == GM_REF || t->elem_indirect;
-    t->elem_word = t->elemslot == 8 && !t->elem_indirect && t->elem_kind != GM_PTR;
+                         t->elem_kind == GM_REF || t->elem_kind == GM_HELD || t->elem_indirect;
+    t->elem_word = t->elemslot == 8 && !t->elem_indirect && t->elem_kind != GM_PTR && t->elem_kind != GM_HELD;
     if (t->elem_indirect)
         t->path = pathSlow;
     else if (t->key_kind == GM_MEM && (t->key_size == 4 || t->key_size == 8))

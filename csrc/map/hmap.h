@@ -35,8 +35,8 @@
  *   evacuatedEmpty  was free when its bucket was evacuated (old arrays only)
  *
  * WHAT A SLOT HOLDS. GM_MEM and GM_FLOAT64: the bytes; over 128 bytes a pointer to them. GM_STRING: pointer and length.
- * GM_PTR: a pointer or NULL. GM_REF: the caller's number. All memory behind pointers starts with a gm_block header, which
- * carries its size; a string's bytes are read by that size and not by the slot's length, so that a pointer and a length
+ * GM_PTR, GM_HELD: a pointer or NULL. GM_REF: the caller's number. All memory behind pointers starts with a gm_block header,
+ * which carries its size; a string's bytes are read by that size and not by the slot's length, so that a pointer and a length
  * torn apart by a race still never lead outside (O4).
  *
  * MEMORY ORDER. One writer at a time is the contract (Go's: "not safe for concurrent use"); the orders below make what a
@@ -483,7 +483,13 @@ static inline bool gm_key_points(const gm_map *m)
 
 static inline bool gm_elem_points(const gm_map *m)
 {
-    return m->t.elem_kind == GM_STRING || m->t.elem_kind == GM_PTR || m->t.elem_indirect;
+    return m->t.elem_kind == GM_STRING || m->t.elem_kind == GM_PTR || m->t.elem_kind == GM_HELD || m->t.elem_indirect;
+}
+
+/* What an elem points to is a block of the map's own, let go of with the elem. */
+static inline bool gm_elem_owned(const gm_map *m)
+{
+    return gm_elem_points(m) && m->t.elem_kind != GM_HELD;
 }
 
 /* An overflow bucket's index in the reserve of its array, -1 if it came from the heap. */

@@ -246,10 +246,10 @@ static void put_slot(sink *s, const unsigned char *slot, int kind, size_t size, 
 {
     if (kind == GM_STRING) {
         put_string(s, slot);
-    } else if (kind == GM_PTR || kind == GM_REF || indirect) {
+    } else if (kind == GM_PTR || kind == GM_REF || kind == GM_HELD || indirect) {
         void *p = gm_slot_ptr(slot);
         put_int(s, p != NULL, 1);
-        put(s, p, p && kind != GM_REF ? size : 0);
+        put(s, p, p && kind != GM_REF && kind != GM_HELD ? size : 0);
     } else {
         put(s, slot, size);
     }

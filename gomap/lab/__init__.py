@@ -3,6 +3,7 @@
 from gomap.lab.compare import Comparison, Ratio, bootstrap_ratio, compare
 from gomap.lab.engine import EngineError, run
 from gomap.lab.heap import HEAP_KNOBS, Cycle, Heap, HeapStats
+from gomap.lab.heap_scene import ActorResult, HeapActor, HeapScene, HeapSceneResult, PhasePart, run_heap_scene
 from gomap.lab.histogram import Histogram, TooFewSamples
 from gomap.lab.keystreams import Hotspot, KeyStream, Latest, Sequential, Uniform, Zipf
 from gomap.lab.presets import PRESETS, Preset
@@ -16,17 +17,22 @@ __all__ = [
     "HEAP_KNOBS",
     "PRESETS",
     "SCHEDULER_KNOBS",
+    "ActorResult",
     "Comparison",
     "Cycle",
     "Deadlock",
     "EngineError",
     "Group",
     "Heap",
+    "HeapActor",
+    "HeapScene",
+    "HeapSceneResult",
     "HeapStats",
     "Histogram",
     "Hotspot",
     "KeyStream",
     "Latest",
+    "PhasePart",
     "Preset",
     "Ratio",
     "ReplayResult",
@@ -48,4 +54,5 @@ __all__ = [
     "read_trace",
     "replay",
     "run",
+    "run_heap_scene",
 ]

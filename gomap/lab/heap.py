@@ -30,7 +30,10 @@ class HeapKnob(NamedTuple):
 
 
 HEAP_KNOBS: dict[str, HeapKnob] = {
-    "path": HeapKnob(("go", "heap"), "alloc.path; heap: every small object takes the page heap's lock on its way"),
+    "path": HeapKnob(
+        ("go", "heap", "cache"),
+        "alloc.path; heap: every small object takes the page heap's lock on its way; cache: large ones, too, are a P's cache's",
+    ),
     "large_limit": HeapKnob(None, "alloc.large_limit: bytes; larger objects have pages of their own", 32768, 0, 32768),
     "mcache_flush": HeapKnob(("sweep", "mark"), "alloc.mcache_flush: each P when sweeping begins; all Ps when marking begins"),
     "read_span_lock": HeapKnob(("off", "on"), "alloc.read_span_lock: gets and sweeps take a lock of the span"),
@@ -41,8 +44,15 @@ HEAP_KNOBS: dict[str, HeapKnob] = {
     "assist": HeapKnob(("bytes", "stores", "off"), "gc.assist: by allocated bytes; at every k-th pointer store"),
     "assist_every": HeapKnob(None, "with assist=stores: k", 8, 1, 2**32 - 1),
     "assist_site": HeapKnob(("malloc", "barrier"), "gc.assist_site"),
-    "markbits": HeapKnob(("test and or", "or", "plain or", "load and store"), "gc.markbits: the last two lose some"),
+    "markbits": HeapKnob(
+        ("test and or", "or", "plain or", "load and store", "compare and swap"),
+        "gc.markbits: plain or, and load and store, lose some; compare and swap counts how often two markers meet",
+    ),
     "get_marks": HeapKnob(("off", "on"), "gc.get_marks: while marking a get marks what it finds"),
+    "via_span": HeapKnob(("off", "on"), "get.via_span: every get looks its span up, through the P's cache or the page table"),
+    "lost": HeapKnob(
+        ("keep", "free"), "what becomes of reachable objects whose mark was lost; free: for scenes without maps only"
+    ),
     "poison": HeapKnob(("off", "on"), "freed objects are filled; always where marking is unsound"),
 }
 """Every knob of the heap by its name; the name that a claim uses for it stands first in its meaning."""
@@ -72,6 +82,10 @@ _COUNTS = (
     "get_marks",
     "get_locks",
     "get_lock_waits",
+    "get_spans",
+    "get_span_hits",
+    "mark_conflicts",
+    "large_from_cache",
 )
 
 
