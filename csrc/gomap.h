@@ -933,7 +933,8 @@ typedef struct gm_heap_config {
     uint32_t markbits;
     uint32_t get_marks; /* 1: while marking every get marks what it has found */
     uint32_t via_span;  /* 1: every get asks the P's cache, then the page table, for the span that it looks at */
-    uint32_t lost;      /* what becomes of objects that an unsound setting failed to mark */
+    uint32_t check;     /* 1: the graph is marked once more, alone, when marking ends; always where marking is unsound */
+    uint32_t lost;      /* what becomes of objects that were not marked and should have been */
 } gm_heap_config;
 
 enum gm_heap_count {
@@ -1026,6 +1027,7 @@ typedef struct gm_actor {
     uint32_t strings;  /* keys: 1 strings, 0 8-byte integers */
     uint32_t elem;     /* enum gm_actor_elem */
     uint32_t presized; /* INSERTS: the map is made for all entries */
+    uint32_t shares;   /* GETS: 1: of the first actor's map, which is one that is only read */
     uint32_t moves;    /* 1: takes another P after every operation, if one is idle */
     uint32_t size;     /* ALLOCATES: bytes; FLUSHES: entries, even, up to 510 */
     uint64_t entries;  /* of the actor's own map */

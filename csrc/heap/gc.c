@@ -302,7 +302,7 @@ static void end_marking(gm_heap *h, gm_heap_cycle *c)
         c->again++;
     }
     end_workers(h);
-    if (!gm_heap_sound(&h->config))
+    if (h->config.check || !gm_heap_sound(&h->config))
         gm_check_marks(h, &h->own);
     each_p(h, settle_marked);
     uint64_t marked = gm_add_rlx(&h->marked, h->own.bytes) + h->own.bytes;

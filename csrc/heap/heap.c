@@ -46,7 +46,7 @@ static bool allowed(const gm_heap_config *c)
            c->path <= GM_ALLOC_CACHE && c->large_limit <= gm_max_small && c->mcache_flush <= GM_FLUSH_AT_MARK &&
            c->read_span_lock <= 1 && c->wb <= GM_WB_OFF && c->wbbuf_flush <= GM_WBBUF_HASHGROW && c->flush_lock <= 1 &&
            c->assist <= GM_ASSIST_OFF && c->assist_every >= 1 && c->assist_site <= GM_SITE_BARRIER &&
-           c->markbits <= GM_MARKBITS_CAS && c->get_marks <= 1 && c->via_span <= 1 && c->lost <= GM_LOST_FREE;
+           c->markbits <= GM_MARKBITS_CAS && c->get_marks <= 1 && c->via_span <= 1 && c->check <= 1 && c->lost <= GM_LOST_FREE;
 }
 
 uintptr_t gm_heap_poison(const gm_heap *h)

@@ -14,9 +14,9 @@
  *   D5  Objects over 128 KB are scanned in pieces: the first to take one puts the others' beginnings into the work buffers.
  *   D6  A pointer to a free object is counted (dangling) and not followed: at Go's settings there is none.
  *
- * CHECKING. Where a knob makes marking unsound (mark bits that are not atomic, no barrier) the whole graph is marked once more
- * with other bits while the world is stopped at the end. What this finds and the marking did not is counted as lost; it is
- * kept, or with `lost` set to free it is freed and poisoned, and seen later as a dangling pointer.
+ * CHECKING. Where a knob makes marking unsound (mark bits that are not atomic, no barrier) or asks for it, the whole graph is
+ * marked once more with other bits while the world is stopped at the end. What this finds and the marking did not is counted as
+ * lost; it is kept, or with `lost` set to free it is freed and poisoned, and seen later as a dangling pointer.
  */
 #include "base/clock.h"
 #include "base/thread.h"

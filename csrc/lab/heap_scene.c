@@ -472,13 +472,20 @@ void gm_heap_stage_cancel(gm_heap_stage *s)
 
 /* ------------------------------------------------------------------ a scene's life */
 
+/* Whether two actors may be on the first one's map: both only read it, and agree on what is in it. */
+static bool may_share(const gm_actor *a, const gm_actor *of)
+{
+    return a != of && a->kind == GM_ACTOR_GETS && of->kind == GM_ACTOR_GETS && a->strings == of->strings &&
+           a->elem == of->elem && a->entries == of->entries;
+}
+
 static bool valid_actor(const gm_actor *a, const gm_heap_scene *c)
 {
     bool has_map = a->kind <= GM_ACTOR_INSERTS;
     bool points = (has_map && a->elem == GM_ELEM_READY) || a->kind == GM_ACTOR_FLUSHES;
     return a->kind < GM_ACTOR_KINDS && a->elem <= GM_ELEM_NEW && (has_map ? a->entries > 0 : a->size > 0) &&
            (!points || c->live > 0) && (a->kind != GM_ACTOR_FLUSHES || (a->size < gm_barrier_entries && a->size % 2 == 0)) &&
-           a->entries <= UINT32_MAX;
+           a->entries <= UINT32_MAX && (!a->shares || may_share(a, c->actors));
 }
 
 static bool valid(const gm_heap_scene *c)
@@ -502,6 +509,13 @@ static int make_actor(gm_heap_stage *s, uint32_t i)
             return GM_E_NOMEM;
     if (a->does.kind > GM_ACTOR_INSERTS)
         return GM_OK;
+    if (a->does.shares) {
+        const actor *of = &s->actors[0];
+        a->map = of->map;
+        a->words = of->words;
+        a->texts = of->texts;
+        return GM_OK;
+    }
     if (!make_keys(a))
         return GM_E_NOMEM;
     return a->does.kind == GM_ACTOR_INSERTS ? new_map(a) : fill_map(a);
@@ -555,10 +569,12 @@ uint64_t gm_heap_stage_elapsed_ns(gm_heap_stage *s)
 
 static void free_actor(gm_heap_stage *s, actor *a)
 {
-    if (a->map)
-        gm_map_free(a->map);
     for (int j = 0; j < phases; j++)
         gm_hist_free(a->hists[j]);
+    if (a->does.shares)
+        return;
+    if (a->map)
+        gm_map_free(a->map);
     if (a->words)
         s->alloc.release(s->alloc.ctx, a->words, a->does.entries * sizeof *a->words);
     if (a->texts)

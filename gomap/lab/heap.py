@@ -50,6 +50,7 @@ HEAP_KNOBS: dict[str, HeapKnob] = {
     ),
     "get_marks": HeapKnob(("off", "on"), "gc.get_marks: while marking a get marks what it finds"),
     "via_span": HeapKnob(("off", "on"), "get.via_span: every get looks its span up, through the P's cache or the page table"),
+    "check": HeapKnob(("off", "on"), "all is marked once more, alone, to count what was lost; always where marking is unsound"),
     "lost": HeapKnob(
         ("keep", "free"), "what becomes of reachable objects whose mark was lost; free: for scenes without maps only"
     ),

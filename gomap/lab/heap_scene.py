@@ -49,6 +49,7 @@ class HeapActor:
     "flushes", while the collector marks: its P's barrier buffer with `size` entries (even, up to 510).
     key: "int64" or "str". elem: "int64"; "ready", a pointer to an object of the scene's that lives; "new", a pointer to a new
     object with every assign. entries: of the map, which is the actor's own. presized: inserts go into a map made for them.
+    shares: gets in the map of the first actor, which has to be one of gets with the same keys and elems.
     moves: with another P after each operation, where one is idle. ops: how many; None: until the scene is over.
     """
 
@@ -57,6 +58,7 @@ class HeapActor:
     elem: str = "int64"
     entries: int = 1000
     presized: bool = False
+    shares: bool = False
     moves: bool = False
     size: int = 64
     ops: int | None = None
@@ -205,7 +207,7 @@ def _fill_actor(core: Any, a: HeapActor) -> None:
     core.entries = _whole("entries", a.entries, 1)
     core.size = _whole("size", a.size, 1, 2**30)
     core.ops = 0 if a.ops is None else _whole("ops", a.ops, 1)
-    core.presized, core.moves = bool(a.presized), bool(a.moves)
+    core.presized, core.shares, core.moves = bool(a.presized), bool(a.shares), bool(a.moves)
 
 
 def _play(stage: Any, keep: Any) -> tuple[int, bool]:

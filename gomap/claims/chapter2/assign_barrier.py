@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from gomap.claims.claim import UNDECIDED, Claim, Criterion, Quantity, Setting, SourceVerdict
+from gomap.claims.claim import CONFIRMED, REFUTED, UNDECIDED, Claim, Criterion, Quantity, Setting, SourceVerdict
 from gomap.claims.context import Context
+from gomap.claims.heaps import play
+from gomap.claims.parts import all_of
 from gomap.claims.real import controls, decided_or_read, designs
 from gomap.claims.registry import claim
-from gomap.claims.verdict import Finding, Number, Sweep, bars, median_interval
+from gomap.claims.verdict import Finding, Number, Sweep, bars, decide_exact, median_interval
 from gomap.lab.compare import bootstrap_ratio
+from gomap.lab.heap_scene import HeapActor, HeapScene, PhasePart
 
 
 @claim
@@ -56,7 +59,6 @@ def assign_barrier() -> Claim:
             ),
         ),
         remedy=("elems without pointers",),
-        needs=frozenset({"heap"}),
     )
 
 
@@ -96,4 +98,81 @@ def _told(sweep: Sweep) -> Finding:
         ),
         series=(bars("An update", "ns", {n: sweep.of(i) for i, n in enumerate(sweep.settings)}),),
         settings=sweep.settings,
+    )
+
+
+_A_BUCKET = 24
+"""Entries that make "several dozen": two dozen at the least."""
+
+
+@assign_barrier.model
+def entries_by_phase(ctx: Context, wb: str = "marking") -> Finding:
+    """Pointers told to the barrier, counted: by updates of ints and of ready pointers in each phase of the collector, and by
+    the evacuation of buckets while a map of string to pointer grows."""
+    n = ctx.scale.pick(test=100_000, quick=500_000, full=5_000_000)
+    ints, pointers = (_updates(n, elem, wb) for elem in ("int64", "ready"))
+    parts = (
+        _told_twice(pointers["marking"]),
+        _told_nothing("updates of a pointer outside of marking", [pointers["off"], pointers["sweeping"]]),
+        _told_nothing("updates of an int", [*ints.values()]),
+        _buckets(_growth(ctx.scale.pick(test=1 << 13, quick=1 << 16, full=1 << 18), wb)),
+    )
+    whole = all_of(parts)
+    during = " For the mark phase, that is; outside of it no store runs a barrier." if whole.verdict == CONFIRMED else ""
+    return whole.with_(
+        reason=whole.reason + during,
+        settings=("only while marking" if wb == "marking" else wb,),
+        series=(
+            bars(
+                "Barrier entries an update",
+                "",
+                {
+                    f"{kind}, {phase}": [p.entries / p.ops]
+                    for kind, phases in (("int", ints), ("pointer", pointers))
+                    for phase, p in phases.items()
+                    if p.ops
+                },
+            ),
+        ),
+    )
+
+
+def _updates(n: int, elem: str, wb: str) -> dict[str, PhasePart]:
+    """Half of the updates beside collections back to back, and half without any."""
+    actor = HeapActor(does="updates", key="str", elem=elem, entries=1000, ops=n // 2)
+    marking = play(HeapScene(actors=(actor,), live=100_000, collecting=True, duration_s=60), gogc=None, wb=wb)
+    quiet = play(HeapScene(actors=(actor,), live=1000, duration_s=60), gogc=None, wb=wb)
+    return {**marking.actors[0].phases, "off": quiet.actors[0].phases["off"]}
+
+
+def _told_twice(p: PhasePart) -> Finding:
+    """Entries too many are exceptions as entries too few are."""
+    right = max(0, 2 * p.ops - abs(p.entries - 2 * p.ops))
+    return decide_exact("entries by updates of a pointer while marking, two of each", right, 2 * p.ops)
+
+
+def _told_nothing(what: str, parts: list[PhasePart]) -> Finding:
+    ops, entries = (sum(getattr(p, name) for p in parts) for name in ("ops", "entries"))
+    return decide_exact(f"{what} that told the barrier nothing", ops - min(entries, ops), ops)
+
+
+def _growth(entries: int, wb: str) -> PhasePart:
+    """Inserts of ready pointers into a map that grows while the collector marks."""
+    actor = HeapActor(does="inserts", key="str", elem="ready", entries=entries, ops=entries)
+    return (
+        play(HeapScene(actors=(actor,), live=100_000, collecting=True, duration_s=60), gogc=None, wb=wb)
+        .actors[0]
+        .phases["marking"]
+    )
+
+
+def _buckets(p: PhasePart) -> Finding:
+    """What an insert tells by itself, its key and its elem, is taken off: what is left was told by evacuations."""
+    evacuating = max(0, p.entries - 4 * p.ops)
+    each = evacuating / max(p.evacuated, 1)
+    verdict = UNDECIDED if p.evacuated == 0 else CONFIRMED if each >= _A_BUCKET else REFUTED
+    return Finding(
+        verdict,
+        f"While marking, {p.evacuated:,} evacuated buckets of string to pointer made {each:.3g} entries each.",
+        numbers=(Number("entries by an evacuated bucket", each), Number("buckets evacuated while marking", p.evacuated)),
     )

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gomap.claims.claim import UNDECIDED, Claim, Criterion, Quantity, Setting, SourceVerdict
+from gomap.claims.claim import CONFIRMED, REFUTED, UNDECIDED, Claim, Criterion, Quantity, Setting, SourceVerdict
 from gomap.claims.context import Context
+from gomap.claims.heaps import play
 from gomap.claims.real import controls, decided_or_read, designs
 from gomap.claims.registry import claim
 from gomap.claims.verdict import Finding, Number, bars, median_interval
+from gomap.lab.heap_scene import HeapActor, HeapScene, HeapSceneResult
 
 
 @claim
@@ -61,7 +63,6 @@ def assist_cost() -> Claim:
             ),
         ),
         remedy=("elems instead of pointers", "R1", "reuse of keys"),
-        needs=frozenset({"heap"}),
     )
 
 
@@ -118,3 +119,78 @@ def _told(timed: Sequence[Mapping[str, Any]]) -> Finding:
             Number("collections meanwhile", cycles),
         ),
     )
+
+
+_OFTEN = (0.1, 0.2)
+_RARE = 1 / 1000
+_MADE_BY = 0.5
+_WRITES = {
+    "int": HeapActor(does="updates", elem="int64"),
+    "string, ready pointer": HeapActor(does="updates", key="str", elem="ready"),
+    "string, new object": HeapActor(does="updates", key="str", elem="new"),
+    "growing, string, new object": HeapActor(does="inserts", key="str", elem="new"),
+}
+
+
+@assist_cost.model
+def assists_by_writes(ctx: Context, collecting: bool = False, **knobs: int | str) -> Finding:
+    """Writes of four kinds with the collector at its normal pace, above few live objects and above many; all assists counted."""
+    n = ctx.scale.pick(test=100_000, quick=300_000, full=2_000_000)
+    lives = ctx.scale.pick(test=(100_000,), quick=(1_000, 100_000), full=(1_000, 1_000_000))
+    found: dict[str, list[HeapSceneResult]] = {name: [] for name in _WRITES}
+    for i, live in enumerate(lives):
+        for j, (name, does) in enumerate(_WRITES.items()):
+            ctx.say(f"{name}, {live:,} live objects", (i + j / len(_WRITES)) / len(lives))
+            ops = HeapActor(**{**vars(does), "entries": n if does.does == "inserts" else 100, "ops": n})
+            scene = HeapScene(actors=(ops,), live=live, live_size=64, collecting=collecting, duration_s=60)
+            found[name].append(play(scene, **knobs))
+    return _told_model(found)
+
+
+def _told_model(found: Mapping[str, Sequence[HeapSceneResult]]) -> Finding:
+    """By the criterion: confirmed by any kind of write, refuted by all of them."""
+    rates = {n: _sum(rs, "assists") / _sum(rs, "ops") for n, rs in found.items()}
+    means = {n: _sum(rs, "ns") / _sum(rs, "ops") for n, rs in found.items()}
+    name = max(rates, key=lambda n: rates[n])
+    parts = {n: _assist_ns(rs) / max(means[n] - means["int"], 1e-9) for n, rs in found.items()}
+    part, claimed = parts[name], [n for n in found if _OFTEN[0] <= rates[n] <= _OFTEN[1] and parts[n] > _MADE_BY]
+    cycles = sum(r.cycles for rs in found.values() for r in rs)
+    if cycles == 0:
+        verdict = UNDECIDED
+    elif rates[name] < _RARE:
+        verdict = REFUTED
+    else:
+        verdict = CONFIRMED if claimed else UNDECIDED
+    slow, assisted = (sum(_slow(rs)[i] for rs in found.values()) for i in (0, 1))
+    return Finding(
+        verdict,
+        f"The kind of write that assists most often ({name}) does so in {rates[name]:.2g} of its writes; {_OFTEN[0]:g} to "
+        f"{_OFTEN[1]:g} are claimed, and less than {_RARE:g} refutes it. Assists make {part:.2g} of what such a write takes "
+        f"longer than one of an int. Of {slow:,} writes over 100 µs {assisted:,} contain an assist; there were {cycles} "
+        "collections.",
+        numbers=(
+            Number("assists a write, at most", rates[name]),
+            Number("part of the difference to int that assists make", part),
+            *(Number(f"assists a write, {n}", rate) for n, rate in rates.items()),
+            *(Number(f"a write, {n}", ns, "ns") for n, ns in means.items()),
+            Number("writes over 100 µs", slow),
+            Number("writes over 100 µs that contain an assist", assisted),
+            Number("collections", cycles),
+        ),
+        series=(bars("A write", "ns", {n: [r.actors[0].ns / r.actors[0].ops for r in rs] for n, rs in found.items()}),),
+        settings=("by bytes allocated, with credit",),
+    )
+
+
+def _sum(results: Sequence[HeapSceneResult], what: str) -> float:
+    return float(sum(getattr(r.actors[0], what) for r in results))
+
+
+def _assist_ns(results: Sequence[HeapSceneResult]) -> float:
+    """Of a write."""
+    return sum(r.counts["assist_ns"] for r in results) / _sum(results, "ops")
+
+
+def _slow(results: Sequence[HeapSceneResult]) -> tuple[int, int]:
+    """Writes over 100 µs, and those of them with an assist."""
+    return sum(r.actors[0].slow for r in results), sum(r.actors[0].slow_by["assist"] for r in results)

@@ -7,9 +7,11 @@ from typing import Any
 
 from gomap.claims.claim import CONFIRMED, REFUTED, UNDECIDED, Claim, Criterion, Quantity, Setting, SourceVerdict
 from gomap.claims.context import Context
+from gomap.claims.heaps import play
 from gomap.claims.real import controls, decided_or_read, designs
 from gomap.claims.registry import claim
 from gomap.claims.verdict import Finding, Number
+from gomap.lab.heap_scene import HeapActor, HeapScene
 
 
 @claim
@@ -47,7 +49,6 @@ def barrier_starts_assist() -> Claim:
         criterion=Criterion(
             text="Refuted if stores alone cause no assist and allocation alone causes some.",
         ),
-        needs=frozenset({"heap"}),
     )
 
 
@@ -86,4 +87,35 @@ def _judged(stored: Sequence[Mapping[str, Any]], allocated: Sequence[Mapping[str
             Number("time in assists, allocation alone", by_allocation, "ns"),
             Number("collections while pointers were stored", marked),
         ),
+    )
+
+
+@barrier_starts_assist.model
+def assists_by_site(ctx: Context, **knobs: int | str) -> Finding:
+    """Assists, counted by where they began: while ready pointers are stored and the collector marks all the time; and while
+    objects are allocated and no pointer is stored."""
+    n = ctx.scale.pick(test=100_000, quick=500_000, full=5_000_000)
+    stores = HeapActor(does="updates", key="str", elem="ready", ops=n)
+    allocates = HeapActor(does="allocates", size=256, ops=n)
+    found = [
+        play(HeapScene(actors=(actor,), live=200_000, collecting=True, duration_s=60), **knobs) for actor in (stores, allocates)
+    ]
+    counts = [(r.counts["assists_in_malloc"], r.counts["assists_in_barrier"]) for r in found]
+    return _judged_model(counts[0], counts[1], found[0].actors[0].phases["marking"].ops)
+
+
+def _judged_model(stored: tuple[int, int], allocated: tuple[int, int], stores: int) -> Finding:
+    """As `_judged`, on counts: (in the allocator, in the barrier). stores: while marking."""
+    by_stores, by_allocation = sum(stored), sum(allocated)
+    refuted, confirmed = stores and not by_stores and by_allocation > 0, by_stores > 0 and not by_allocation
+    return Finding(
+        REFUTED if refuted else CONFIRMED if confirmed else UNDECIDED,
+        f"{stores:,} stores of ready pointers while the collector marked started {by_stores:,} assists; allocation without any "
+        f"store started {by_allocation:,}, {allocated[0]:,} of them in the allocator.",
+        numbers=(
+            Number("assists, stores alone", by_stores),
+            Number("assists, allocation alone", by_allocation),
+            Number("stores while marking", stores),
+        ),
+        settings=("malloc", "barrier"),
     )

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from gomap.claims.claim import UNDECIDED, Claim, Criterion, Quantity, SourceVerdict
 from gomap.claims.context import Context
+from gomap.claims.heaps import play
 from gomap.claims.real import controls, decided_or_read, designs
 from gomap.claims.registry import claim
 from gomap.claims.verdict import Finding, Number, decide_exact
+from gomap.lab.heap_scene import HeapActor, HeapScene, HeapSceneResult
 
 
 @claim
@@ -37,7 +39,6 @@ def gctrace_lines() -> Claim:
         criterion=Criterion(
             text="Refuted by output.",
         ),
-        needs=frozenset({"go"}),
     )
 
 
@@ -58,4 +59,23 @@ def _judged(writes: int, trace: list[str]) -> Finding:
         verdict=found.verdict if collections else UNDECIDED,
         reason=f"{found.reason} It printed {len(trace)} lines, of {collections} collections by itself.",
         numbers=(*found.numbers, Number("lines of gctrace", len(trace)), Number("collections", collections)),
+    )
+
+
+@gctrace_lines.model
+def writes_that_assist(ctx: Context, **knobs: int | str) -> Finding:
+    """A line for every write would tell of something that every write does: assists, counted write by write, while new objects
+    are assigned and the collector keeps its normal pace."""
+    n = ctx.scale.pick(test=200_000, quick=1_000_000, full=10_000_000)
+    writer = HeapActor(does="updates", key="str", elem="new", entries=1000, ops=n)
+    return _counted(play(HeapScene(actors=(writer,), live=100_000, duration_s=60), **knobs))
+
+
+def _counted(r: HeapSceneResult) -> Finding:
+    writes, assists = r.actors[0].ops, r.actors[0].assists
+    found = decide_exact("writes with an assist to tell of", min(assists, writes), writes)
+    return found.with_(
+        verdict=found.verdict if r.cycles else UNDECIDED,
+        reason=f"{found.reason} There were {r.cycles} collections, and gctrace tells of each in one line.",
+        numbers=(*found.numbers, Number("collections", r.cycles)),
     )
