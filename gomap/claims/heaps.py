@@ -44,15 +44,19 @@ def play(
     return r
 
 
-def gathered_in_phase(run: Callable[[], HeapSceneResult], phase: str | None, percent: float, actor: int = 0) -> Histogram:
+def gathered_in_phase(
+    ctx: Context, run: Callable[[], HeapSceneResult], phase: str | None, percent: float, actor: int = 0
+) -> Histogram:
     """Latencies of one actor's operations that began in one phase (None: in any), from as many runs as it takes to give that
-    percentile. Raises `TooFewSamples` if 16 are not enough."""
+    percentile. Raises `TooFewSamples` if 16 are not enough, or the time is over before."""
     found: list[Histogram] = []
     for _ in range(_MOST_RUNS):
         phases = run().actors[actor].phases
         found += [p.latency for name, p in phases.items() if p.latency and phase in (None, name)]
         if sum(h.count for h in found) >= samples_needed(percent):
             return Histogram.merged(found)
+        if ctx.out_of_time:
+            break
     raise TooFewSamples(percent, samples_needed(percent), sum(h.count for h in found))
 
 

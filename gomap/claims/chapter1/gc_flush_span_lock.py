@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from gomap.claims.claim import UNDECIDED, Claim, Criterion, Quantity, Setting, SourceVerdict
 from gomap.claims.context import Context
+from gomap.claims.heaps import READER, gathered_in_phase, play
+from gomap.claims.parts import all_of, no_dearer
 from gomap.claims.real import controls, decided_or_read, designs
 from gomap.claims.registry import claim
 from gomap.claims.tails import COLLECTING, medians, sample_ms, tail
-from gomap.claims.verdict import Finding, Number, bars
+from gomap.claims.verdict import Finding, Number, bars, decide_pairs
+from gomap.lab.heap_scene import HeapActor, HeapScene, HeapSceneResult
+from gomap.lab.histogram import TooFewSamples
+from gomap.lab.machine import allowed_cpus
 
 
 @claim
@@ -59,7 +64,6 @@ def gc_flush_span_lock() -> Claim:
             threshold=2.0,
         ),
         remedy=("R1",),
-        needs=frozenset({"heap"}),
     )
 
 
@@ -90,3 +94,55 @@ def gets_beside_collections(ctx: Context) -> Finding:
         settings=pairs.settings,
     )
     return decided_or_read(gc_flush_span_lock.claim, found)
+
+
+_SWEPT = 8192
+"""Bytes of the objects that live: a span each, so that sweeping takes about as long as marking."""
+
+
+@gc_flush_span_lock.model
+def gets_by_phase(ctx: Context) -> Finding:
+    """Two readers of one map beside a thread that allocates, collections back to back: p99.9 of gets that begin while spans are
+    swept, with a lock of the span and without; and without it, in that phase and while the collector does nothing."""
+    try:
+        lock = ctx.pairs("off", "on", lambda lock, seed: _tail(ctx, "sweeping", lock), names=("no lock", "a lock of the span"))
+        phase = ctx.pairs("off", "sweeping", lambda phase, seed: _tail(ctx, phase, "off"), names=("no collection", "sweeping"))
+    except TooFewSamples as few:
+        return Finding(UNDECIDED, f"Too few gets began in a phase: {few}.")
+    found = all_of(
+        [
+            decide_pairs(lock, f"p{_percent(ctx):g} of get while spans are swept", threshold=2.0, two_valued=True, unit="ns"),
+            no_dearer(phase, f"p{_percent(ctx):g} of get without the lock", 1.1),
+        ]
+    )
+    waits = _scene(ctx, "on")
+    return found.with_(
+        numbers=(
+            *found.numbers,
+            Number("gets that waited for a span's lock", waits.counts["get_lock_waits"]),
+            Number("gets that took one", waits.counts["get_locks"]),
+            Number("spans swept in front of an allocation", waits.counts["swept_in_refills"]),
+        )
+    )
+
+
+def _scene(ctx: Context, lock: str, collecting: bool = True) -> HeapSceneResult:
+    """The second reader and the thread that allocates only where there are CPUs for them beside a reader and the collector:
+    otherwise they would take turns, and hardly meet."""
+    entries, live = ctx.scale.pick(test=(500, 4_000), quick=(20_000, 16_000), full=(200_000, 20_000))
+    reader = HeapActor(**{**vars(READER), "entries": entries})
+    more = (HeapActor(**{**vars(reader), "shares": True}), HeapActor(does="allocates", size=144))
+    actors = (reader, *more[: max(0, len(allowed_cpus()) - 2)])
+    seconds = ctx.scale.pick(test=0.02, quick=0.03, full=0.2)
+    scene = HeapScene(actors=actors, live=live, live_size=_SWEPT, collecting=collecting, duration_s=seconds)
+    return play(scene, gogc=100 if collecting else None, read_span_lock=lock)
+
+
+def _tail(ctx: Context, phase: str, lock: str) -> float:
+    found = gathered_in_phase(ctx, lambda: _scene(ctx, lock, phase != "off"), phase, _percent(ctx))
+    return float(found.percentile(_percent(ctx)))
+
+
+def _percent(ctx: Context) -> float:
+    """A test has too few gets for the percentile of the criterion."""
+    return ctx.scale.pick(test=90.0, quick=99.9, full=99.9)

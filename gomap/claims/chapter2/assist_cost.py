@@ -133,8 +133,8 @@ _WRITES = {
 
 
 @assist_cost.model
-def assists_by_writes(ctx: Context, collecting: bool = False, **knobs: int | str) -> Finding:
-    """Writes of four kinds with the collector at its normal pace, above few live objects and above many; all assists counted."""
+def assists_by_writes(ctx: Context, collecting: bool = False, **knobs: Any) -> Finding:
+    """Writes of four kinds with the collector at its normal pace, above few live objects and many; all assists counted."""
     n = ctx.scale.pick(test=100_000, quick=300_000, full=2_000_000)
     lives = ctx.scale.pick(test=(100_000,), quick=(1_000, 100_000), full=(1_000, 1_000_000))
     found: dict[str, list[HeapSceneResult]] = {name: [] for name in _WRITES}

@@ -91,7 +91,7 @@ def _judged(stored: Sequence[Mapping[str, Any]], allocated: Sequence[Mapping[str
 
 
 @barrier_starts_assist.model
-def assists_by_site(ctx: Context, **knobs: int | str) -> Finding:
+def assists_by_site(ctx: Context, **knobs: Any) -> Finding:
     """Assists, counted by where they began: while ready pointers are stored and the collector marks all the time; and while
     objects are allocated and no pointer is stored."""
     n = ctx.scale.pick(test=100_000, quick=500_000, full=5_000_000)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from gomap.claims.claim import UNDECIDED, Claim, Criterion, Quantity, SourceVerdict
 from gomap.claims.context import Context
 from gomap.claims.heaps import play
@@ -63,7 +65,7 @@ def _judged(writes: int, trace: list[str]) -> Finding:
 
 
 @gctrace_lines.model
-def writes_that_assist(ctx: Context, **knobs: int | str) -> Finding:
+def writes_that_assist(ctx: Context, **knobs: Any) -> Finding:
     """A line for every write would tell of something that every write does: assists, counted write by write, while new objects
     are assigned and the collector keeps its normal pace."""
     n = ctx.scale.pick(test=200_000, quick=1_000_000, full=10_000_000)

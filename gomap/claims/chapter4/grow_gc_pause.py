@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
 from gomap.claims.claim import CONFIRMED, REFUTED, UNDECIDED, Claim, Criterion, Quantity, Setting, SourceVerdict
 from gomap.claims.context import Context
+from gomap.claims.heaps import READER, play
 from gomap.claims.real import controls, decided_or_read, designs
 from gomap.claims.registry import claim
 from gomap.claims.tails import COLLECTING, sample_ms, tail
 from gomap.claims.verdict import PAIRS_ASKED, SAME_HIGH, Finding, Number, Sweep, bars, median_interval
+from gomap.lab.heap_scene import HeapActor, HeapScene
 from gomap.realgo.controls import Controls
 
 
@@ -54,7 +57,6 @@ def grow_gc_pause() -> Claim:
             threshold=3.0,
         ),
         remedy=("R1",),
-        needs=frozenset({"map", "heap"}),
     )
 
 
@@ -136,3 +138,52 @@ def _inserts(ctx: Context, go: Controls) -> Sweep:
         return float(go.run("inserts", n=n, presized=presized, marking=marking)["times"]["mean"])
 
     return ctx.sweep([*_INSERTS.values()], mean, ctx.scale.pairs, names=[*_INSERTS])
+
+
+@grow_gc_pause.model
+def windows_on_the_heap(ctx: Context, **knobs: Any) -> Finding:
+    """The same in the model: gets from a map of its own beside growth, marking, both and neither; and growth x marking on the
+    writer itself."""
+    gets = ctx.sweep(
+        [("updates", False), ("inserts", False), ("updates", True), ("inserts", True)],
+        lambda window, seed: _mean_get(ctx, *window, knobs),
+        ctx.scale.pairs,
+        names=[*_WINDOWS],
+    )
+    found = _judged(gets, ctx.scale.reduced)
+    inserts = ctx.sweep(
+        [*_INSERTS.values()],
+        lambda setting, seed: _mean_insert(ctx, *setting, knobs),
+        ctx.scale.pick(test=2, quick=3, full=10),
+        names=[*_INSERTS],
+    )
+    dear = median_interval(list(np.array(inserts.of(3)) / np.array(inserts.of(0))))
+    pause = median_interval([stop for i in (2, 3) for stop in gets.of(i, "stop")])
+    return found.with_(
+        reason=f"{found.reason} An insert while both go on takes {dear} times one without either; a collection stops the world "
+        f"for {pause.ratio / 1e3:.3g} µs.",
+        numbers=(
+            Number.of_ratio("an insert, growing and marking, by presized and no collection", dear, headline=True),
+            *found.numbers,
+            Number.of_ratio("both stops of a collection", pause, "ns"),
+            *(Number.of_ratio(f"an insert, {n}", median_interval(inserts.of(i)), "ns") for i, n in enumerate(inserts.settings)),
+        ),
+        series=(*found.series, bars("An insert", "ns", {n: inserts.of(i) for i, n in enumerate(inserts.settings)})),
+    )
+
+
+def _mean_get(ctx: Context, does: str, collecting: bool, knobs: Mapping[str, Any]) -> dict[str, float]:
+    entries, seconds = ctx.scale.pick(test=(2_000, 0.02), quick=(10_000, 0.03), full=(100_000, 0.3))
+    reader = HeapActor(**{**vars(READER), "entries": entries})
+    writer = HeapActor(does=does, key="str", elem="ready", entries=1 << 15)
+    scene = HeapScene(actors=(reader, writer), live=100_000, collecting=collecting, duration_s=seconds)
+    r = play(scene, gogc=100 if collecting else None, **knobs)
+    return {"mean": r.actors[0].ns / r.actors[0].ops, "cycles": r.cycles, "stop": r.stopped_ns / max(r.cycles, 1)}
+
+
+def _mean_insert(ctx: Context, presized: bool, collecting: bool, knobs: Mapping[str, Any]) -> float:
+    n = ctx.scale.pick(test=1 << 12, quick=1 << 15, full=1 << 18)
+    writer = HeapActor(does="inserts", key="str", elem="new", entries=n, ops=n, presized=presized)
+    scene = HeapScene(actors=(writer,), live=100_000, collecting=collecting, duration_s=60)
+    r = play(scene, gogc=100 if collecting else None, **knobs)
+    return r.actors[0].ns / r.actors[0].ops

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from gomap.claims.claim import UNDECIDED, Claim, Criterion, Quantity, Setting, SourceVerdict
 from gomap.claims.context import Context
+from gomap.claims.heaps import READER, gathered_in_phase, play
+from gomap.claims.parts import all_of, no_dearer
 from gomap.claims.real import controls, decided_or_read, designs
 from gomap.claims.registry import claim
 from gomap.claims.tails import COLLECTING, medians, sample_ms, tail
-from gomap.claims.verdict import Finding, Number, bars
+from gomap.claims.verdict import Finding, Number, bars, decide_pairs
+from gomap.lab.heap_scene import HeapActor, HeapScene, HeapSceneResult
+from gomap.lab.histogram import TooFewSamples
 
 
 @claim
@@ -56,7 +60,6 @@ def growwork_drains_wbbuf() -> Claim:
             threshold=3.0,
         ),
         remedy=("R1",),
-        needs=frozenset({"map", "heap"}),
     )
 
 
@@ -85,3 +88,66 @@ def gets_beside_a_growing_map(ctx: Context) -> Finding:
         settings=pairs.settings,
     )
     return decided_or_read(growwork_drains_wbbuf.claim, found)
+
+
+_RULES = {"own P when full": "own", "all Ps on every growWork": "growwork", "all Ps on hashGrow": "hashgrow"}
+
+
+@growwork_drains_wbbuf.model
+def gets_of_the_uninvolved(ctx: Context) -> Finding:
+    """p99.9 of gets from a map of its own, while the collector marks and another thread writes pointers to a growing map, by
+    what a growth drains; and by Go's rule, beside a growing map and a steady one."""
+    own, all_ps, _ = _RULES
+    try:
+        n = ctx.scale.pick(test=3, quick=3, full=12)
+        rule = ctx.pairs("own", "growwork", lambda flush, seed: _tail(ctx, "inserts", flush), n, names=(own, all_ps))
+        by_go = ctx.pairs(
+            "updates", "inserts", lambda does, seed: _tail(ctx, does, "own"), n, names=("a steady map", "a growing map")
+        )
+    except TooFewSamples as few:
+        return Finding(UNDECIDED, f"Too few gets began while the collector marked: {few}.")
+    found = all_of(
+        [
+            decide_pairs(
+                rule,
+                f"p{_percent(ctx):g} of get beside a growing map, while marking",
+                threshold=3.0,
+                two_valued=True,
+                unit="ns",
+            ),
+            no_dearer(by_go, f"p{_percent(ctx):g} of get by Go's rule", 1.1),
+        ]
+    )
+    counted = {name: _scene(ctx, "inserts", flush) for name, flush in _RULES.items()}
+    return found.with_(
+        numbers=(
+            *found.numbers,
+            *(Number(f"drains of all Ps, {n}", r.counts["all_p_flushes"]) for n, r in counted.items()),
+            *(Number(f"flushes, {n}", r.counts["barrier_flushes"]) for n, r in counted.items()),
+            *(Number(f"growing insert while marking, {n}", _insert_ns(r), "ns") for n, r in counted.items()),
+        ),
+        settings=tuple(_RULES),
+    )
+
+
+def _scene(ctx: Context, does: str, flush: str) -> HeapSceneResult:
+    entries, seconds = ctx.scale.pick(test=(2_000, 0.02), quick=(10_000, 0.04), full=(100_000, 0.3))
+    reader = HeapActor(**{**vars(READER), "entries": entries})
+    writer = HeapActor(does=does, key="str", elem="ready", entries=1 << 15)
+    scene = HeapScene(actors=(reader, writer), live=200_000, collecting=True, duration_s=seconds)
+    return play(scene, wbbuf_flush=flush)
+
+
+def _tail(ctx: Context, does: str, flush: str) -> float:
+    found = gathered_in_phase(ctx, lambda: _scene(ctx, does, flush), "marking", _percent(ctx))
+    return float(found.percentile(_percent(ctx)))
+
+
+def _percent(ctx: Context) -> float:
+    """A test has too few gets for the percentile of the criterion."""
+    return ctx.scale.pick(test=90.0, quick=99.9, full=99.9)
+
+
+def _insert_ns(r: HeapSceneResult) -> float:
+    marking = r.actors[1].phases["marking"]
+    return marking.ns / max(marking.ops, 1)

@@ -95,8 +95,8 @@ def _judged(found: Mapping[tuple[str, int, str], Marks], cpus: int) -> Finding:
     return Finding(
         verdict,
         f"The highest rate of lost marks is {worst.lost_percent:.2g} % ({rule}, {size}-byte objects, {spread}), where {_LOW:g} "
-        f"to {_HIGH:g} % were to be reached; two markers met in a byte at {meetings:.2g} % of the marks. What is lost makes the "
-        f"heap that is found alive smaller, never larger.{short}",
+        f"to {_HIGH:g} % were to be reached; two markers met in a byte at {meetings:.2g} % of the marks. What is lost makes "
+        f"the heap that is found alive smaller, never larger.{short}",
         numbers=(
             Number("highest rate of lost marks", worst.lost_percent, "%"),
             Number("marks at which two markers met in a byte", meetings, "%"),

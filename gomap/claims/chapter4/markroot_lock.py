@@ -1,7 +1,14 @@
 """C4.6-markroot-lock: A markroot lock makes the draining serial."""
 
+from __future__ import annotations
+
 from gomap.claims.claim import Claim, Criterion, Quantity, Setting, SourceVerdict
+from gomap.claims.context import Context, Measure
+from gomap.claims.heaps import play
+from gomap.claims.parts import all_of, no_dearer
 from gomap.claims.registry import claim
+from gomap.claims.verdict import Finding, Number, bars, decide_pairs, median_interval
+from gomap.lab.heap_scene import HeapActor, HeapScene, HeapSceneResult
 
 
 @claim
@@ -34,5 +41,48 @@ def markroot_lock() -> Claim:
         criterion=Criterion(
             text="Refuted by source; the knob shows how the hypothetical lock would scale.",
         ),
-        needs=frozenset({"heap"}),
     )
+
+
+_LOCKS = {"per P": "per P", "one global": "global"}
+_ENTRIES = (2, 128, 510)
+
+
+@markroot_lock.model
+def flushes_at_once(ctx: Context) -> Finding:
+    """The time of a flush of a full buffer, by one P and by two at once, under one lock for all and as in Go; and by its
+    entries, by one P alone."""
+    names = ("one P", "two Ps at once")
+
+    def measure(lock: str) -> Measure[int]:
+        return lambda ps, seed: _flush_ns(ctx, lock, ps, _ENTRIES[-1])
+
+    by_lock = {name: ctx.pairs(1, 2, measure(lock), names=names) for name, lock in _LOCKS.items()}
+    found = all_of(
+        [
+            decide_pairs(by_lock["one global"], "a flush under one lock for all", two_valued=True, unit="ns"),
+            no_dearer(by_lock["per P"], "a flush as in Go", 1.1),
+        ]
+    )
+    alone = {f"{n} entries": [_flush_ns(ctx, "per P", 1, n) for _ in ctx.seeds(3)] for n in _ENTRIES}
+    waits = {name: _scene(ctx, lock, 2, _ENTRIES[-1]).counts for name, lock in _LOCKS.items()}
+    return found.with_(
+        numbers=(
+            *found.numbers,
+            *(Number.of_ratio(f"a flush of {n}, one P", median_interval(ns), "ns") for n, ns in alone.items()),
+            *(Number(f"flushes that waited for the lock, {n}", c["flush_lock_waits"]) for n, c in waits.items()),
+        ),
+        series=(*found.series, bars("A flush by one P", "ns", alone)),
+        settings=tuple(_LOCKS),
+    )
+
+
+def _scene(ctx: Context, lock: str, ps: int, entries: int) -> HeapSceneResult:
+    """What is flushed has been marked before, but for the first time in a cycle."""
+    flusher = HeapActor(does="flushes", size=entries, ops=ctx.scale.pick(test=200, quick=1_000, full=5_000))
+    scene = HeapScene(actors=(flusher,) * ps, live=100_000, collecting=True, duration_s=20)
+    return play(scene, gogc=None, flush_lock=lock)
+
+
+def _flush_ns(ctx: Context, lock: str, ps: int, entries: int) -> float:
+    return float(_scene(ctx, lock, ps, entries).actors[0].latency.value_at(50))
