@@ -15,8 +15,8 @@
  *   L5  At the end of a refill or a large object the pacer is asked whether a collection is due.
  *
  * The knob `path` (C1.5): with GM_ALLOC_HEAP every small object takes the page heap's lock on its way. With GM_ALLOC_CACHE
- * large objects come from the P's cache, too: it keeps one run of pages of every power of two ready for the next, and takes
- * another when that is used.
+ * large objects come from the P's cache, too: for each length that was asked for, a power of two of pages, it keeps a run
+ * ready, and one of twice that length.
  */
 #include "base/probe.h"
 #include "heap/heap.h"
@@ -67,7 +67,14 @@ static mspan *new_large(gm_heap *h, uint64_t npages, bool plain)
     return gm_pages_alloc(&h->pages, (uint32_t)npages, (uint8_t)plain, (size_t)npages << pageShift);
 }
 
-/* GM_ALLOC_CACHE: the span that was kept, and another in its place. Without memory for that there is none next time. */
+/* Has one of that length ready. Without memory for it there is none next time. */
+static void keep_large(gm_p *p, unsigned length, bool plain)
+{
+    if (length < largeKept && !p->large[plain][length])
+        p->large[plain][length] = new_large(p->heap, UINT64_C(1) << length, plain);
+}
+
+/* GM_ALLOC_CACHE: the span that was kept; and another in its place, and one of twice the length, as a growth will want. */
 static mspan *large_of_cache(gm_p *p, uint64_t npages, bool plain)
 {
     unsigned length = npages > 1 ? 64 - (unsigned)__builtin_clzll(npages - 1) : 0;
@@ -77,7 +84,10 @@ static mspan *large_of_cache(gm_p *p, uint64_t npages, bool plain)
     count(p->mark.count, GM_HEAP_LARGE_CACHED, s != NULL);
     if (!s)
         s = new_large(p->heap, UINT64_C(1) << length, plain);
-    *kept = new_large(p->heap, UINT64_C(1) << length, plain);
+    else
+        *kept = NULL;
+    keep_large(p, length, plain);
+    keep_large(p, length + 1, plain);
     return s;
 }
 

@@ -11,7 +11,8 @@
  *       that operation. It comes by a safe point after each. With `moves` it leaves with the one and comes back with another.
  *   X2  The phase of an operation is the one that it began in. A stop that ends marking falls into an operation of `marking`.
  *   X3  A new object of the graph is put where it belongs before the next safe point: no barrier need be told of it.
- *   X4  An actor that finds no memory ends the scene, and the scene says so.
+ *   X4  Beside collections back to back an actor begins when the first of them marks, or when a few went by too quickly to see.
+ *   X5  An actor that finds no memory ends the scene, and the scene says so.
  *
  * Actors share nothing but the heap: what the collector's rules do to one that is not involved is not blurred by a lock.
  */
@@ -398,12 +399,22 @@ static void act_once(actor *a)
 
 /* ------------------------------------------------------------------ threads */
 
+/* X4. */
+static void await_marking(const gm_heap_stage *s)
+{
+    enum { fewCycles = 3 };
+    uint64_t before = gm_load_rlx(&s->heap->cycles); /* relaxed, both: looked at again and again */
+    while (s->scene.collecting && !over(s) && !gm_marking(s->heap) && gm_load_rlx(&s->heap->cycles) < before + fewCycles)
+        gm_nap_ns(flushNapNs);
+}
+
 static void *play(void *arg)
 {
     actor *a = arg;
     gm_heap_stage *s = a->stage;
     gm_ticks_calibrate(&a->ticks, gm_ticks_hardware());
     gm_gate_arrive(&s->gate);
+    await_marking(s);
     uint64_t cpu = gm_usage_read().cpu_ns;
     a->p = gm_world_enter(s->heap);
     while (!over(s) && (a->does.ops == 0 || a->done < a->does.ops))

@@ -14,7 +14,9 @@ __all__ = [
     "MARKBITS",
     "NO_MARKS",
     "READER",
+    "Did",
     "Marks",
+    "did_while_marking",
     "gathered_in_phase",
     "mark_all",
     "marked_until",
@@ -58,6 +60,26 @@ def gathered_in_phase(
         if ctx.out_of_time:
             break
     raise TooFewSamples(percent, samples_needed(percent), sum(h.count for h in found))
+
+
+class Did(NamedTuple):
+    """What an actor did in one phase of the collector, summed over runs."""
+
+    ops: int = 0
+    entries: int = 0
+    evacuated: int = 0
+
+
+def did_while_marking(ctx: Context, run: Callable[[], HeapSceneResult], least: int) -> dict[str, Did]:
+    """What the first actor did by phase, in as many runs as it takes until so many operations began while the collector marked;
+    in 16, or until the time is over, if not even these are enough."""
+    did: dict[str, Did] = {"off": Did(), "marking": Did(), "sweeping": Did()}
+    for _ in range(_MOST_RUNS):
+        for name, p in run().actors[0].phases.items():
+            did[name] = Did(*map(sum, zip(did[name], (p.ops, p.entries, p.evacuated), strict=True)))
+        if did["marking"].ops >= least or ctx.out_of_time:
+            break
+    return did
 
 
 # ------------------------------------------------------------------ mark bits

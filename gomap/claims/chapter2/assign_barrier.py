@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from gomap.claims.claim import CONFIRMED, REFUTED, UNDECIDED, Claim, Criterion, Quantity, Setting, SourceVerdict
 from gomap.claims.context import Context
-from gomap.claims.heaps import play
+from gomap.claims.heaps import Did, did_while_marking, play
 from gomap.claims.parts import all_of
 from gomap.claims.real import controls, decided_or_read, designs
 from gomap.claims.registry import claim
 from gomap.claims.verdict import Finding, Number, Sweep, bars, decide_exact, median_interval
 from gomap.lab.compare import bootstrap_ratio
-from gomap.lab.heap_scene import HeapActor, HeapScene, PhasePart
+from gomap.lab.heap_scene import HeapActor, HeapScene
 
 
 @claim
@@ -110,12 +110,12 @@ def entries_by_phase(ctx: Context, wb: str = "marking") -> Finding:
     """Pointers told to the barrier, counted: by updates of ints and of ready pointers in each phase of the collector, and by
     the evacuation of buckets while a map of string to pointer grows."""
     n = ctx.scale.pick(test=100_000, quick=500_000, full=5_000_000)
-    ints, pointers = (_updates(n, elem, wb) for elem in ("int64", "ready"))
+    ints, pointers = (_updates(ctx, n, elem, wb) for elem in ("int64", "ready"))
     parts = (
         _told_twice(pointers["marking"]),
         _told_nothing("updates of a pointer outside of marking", [pointers["off"], pointers["sweeping"]]),
         _told_nothing("updates of an int", [*ints.values()]),
-        _buckets(_growth(ctx.scale.pick(test=1 << 13, quick=1 << 16, full=1 << 18), wb)),
+        _buckets(_growth(ctx, ctx.scale.pick(test=1 << 13, quick=1 << 16, full=1 << 18), wb)),
     )
     whole = all_of(parts)
     during = " For the mark phase, that is; outside of it no store runs a barrier." if whole.verdict == CONFIRMED else ""
@@ -137,36 +137,34 @@ def entries_by_phase(ctx: Context, wb: str = "marking") -> Finding:
     )
 
 
-def _updates(n: int, elem: str, wb: str) -> dict[str, PhasePart]:
-    """Half of the updates beside collections back to back, and half without any."""
+def _updates(ctx: Context, n: int, elem: str, wb: str) -> dict[str, Did]:
+    """Updates beside collections back to back; and as many without any."""
     actor = HeapActor(does="updates", key="str", elem=elem, entries=1000, ops=n // 2)
-    marking = play(HeapScene(actors=(actor,), live=100_000, collecting=True, duration_s=60), gogc=None, wb=wb)
-    quiet = play(HeapScene(actors=(actor,), live=1000, duration_s=60), gogc=None, wb=wb)
-    return {**marking.actors[0].phases, "off": quiet.actors[0].phases["off"]}
+    scene = HeapScene(actors=(actor,), live=100_000, collecting=True, duration_s=60)
+    marking = did_while_marking(ctx, lambda: play(scene, gogc=None, wb=wb), n // 10)
+    quiet = play(HeapScene(actors=(actor,), live=1000, duration_s=60), gogc=None, wb=wb).actors[0].phases["off"]
+    return {**marking, "off": Did(*map(sum, zip(marking["off"], (quiet.ops, quiet.entries, 0), strict=True)))}
 
 
-def _told_twice(p: PhasePart) -> Finding:
+def _told_twice(p: Did) -> Finding:
     """Entries too many are exceptions as entries too few are."""
     right = max(0, 2 * p.ops - abs(p.entries - 2 * p.ops))
     return decide_exact("entries by updates of a pointer while marking, two of each", right, 2 * p.ops)
 
 
-def _told_nothing(what: str, parts: list[PhasePart]) -> Finding:
+def _told_nothing(what: str, parts: list[Did]) -> Finding:
     ops, entries = (sum(getattr(p, name) for p in parts) for name in ("ops", "entries"))
     return decide_exact(f"{what} that told the barrier nothing", ops - min(entries, ops), ops)
 
 
-def _growth(entries: int, wb: str) -> PhasePart:
+def _growth(ctx: Context, entries: int, wb: str) -> Did:
     """Inserts of ready pointers into a map that grows while the collector marks."""
     actor = HeapActor(does="inserts", key="str", elem="ready", entries=entries, ops=entries)
-    return (
-        play(HeapScene(actors=(actor,), live=100_000, collecting=True, duration_s=60), gogc=None, wb=wb)
-        .actors[0]
-        .phases["marking"]
-    )
+    scene = HeapScene(actors=(actor,), live=100_000, collecting=True, duration_s=60)
+    return did_while_marking(ctx, lambda: play(scene, gogc=None, wb=wb), entries // 2)["marking"]
 
 
-def _buckets(p: PhasePart) -> Finding:
+def _buckets(p: Did) -> Finding:
     """What an insert tells by itself, its key and its elem, is taken off: what is left was told by evacuations."""
     evacuating = max(0, p.entries - 4 * p.ops)
     each = evacuating / max(p.evacuated, 1)
