@@ -469,7 +469,12 @@ enum gm_cause {
     GM_CAUSE_BACKLOG = 9,    /* open loop: the thread was still busy with earlier operations */
     GM_CAUSE_PREEMPTED = 10, /* the system did not run the thread */
     GM_CAUSE_PAGE_FAULT = 11,
-    GM_CAUSES = 12
+    GM_CAUSE_REFILL = 12,        /* in a heap: a span for the P's cache */
+    GM_CAUSE_SWEEP = 13,         /* spans swept for that */
+    GM_CAUSE_ASSIST = 14,        /* marking for the collector */
+    GM_CAUSE_BARRIER_FLUSH = 15, /* a full buffer of the write barrier's */
+    GM_CAUSE_STOPPED = 16,       /* the world was */
+    GM_CAUSES = 17
 };
 
 /* How threads are made; `body` is run with `arg`. start: GM_OK or GM_E_THREAD. */
@@ -597,7 +602,7 @@ typedef struct gm_thread_totals {
 typedef struct gm_slow {
     uint64_t at_ns; /* when it began, from the start of what was measured */
     uint64_t latency_ns, service_ns;
-    uint64_t causes_ns[12]; /* add up to latency_ns */
+    uint64_t causes_ns[17]; /* add up to latency_ns */
     uint32_t thread;
     int32_t op;
     int32_t growing_to; /* B of the growth in progress at its end, -1 if none */

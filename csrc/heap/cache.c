@@ -26,7 +26,7 @@
 static bool refill(gm_p *p, uint8_t spanclass)
 {
     gm_heap *h = p->heap;
-    gm_span span = gm_span_enter(GM_CAUSE_ALLOCATION);
+    gm_span span = gm_span_enter(GM_CAUSE_REFILL);
     mspan *s = p->cache[spanclass];
     p->cache[spanclass] = NULL;
     if (s)

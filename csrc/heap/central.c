@@ -22,6 +22,7 @@
  *
  * Divergence: lists under a lock, where Go has lock-free sets of blocks.
  */
+#include "base/probe.h"
 #include "base/thread.h"
 #include "heap/heap.h"
 
@@ -77,11 +78,13 @@ void gm_central_put_large(gm_heap *h, mspan *s)
 /* Under read_span_lock gets take the same lock. Acquire pairs with the release below. */
 static void sweep(gm_heap *h, marker *k, mspan *s)
 {
+    gm_span span = gm_span_enter(GM_CAUSE_SWEEP);
     while (h->config.read_span_lock && gm_swap_acq(&s->reader, 1))
         gm_relax();
     uint32_t freed = gm_span_sweep_bits(s, h->config.poison, gm_heap_poison(h));
     if (h->config.read_span_lock)
         gm_store_rel(&s->reader, 0);
+    gm_span_leave(span);
     count(k->count, GM_HEAP_SWEPT, 1);
     count(k->count, GM_HEAP_FREED, freed);
     count(k->count, GM_HEAP_FREED_BYTES, freed * s->elemsize);

@@ -123,12 +123,14 @@ void gm_assist(gm_p *p, enum gm_heap_count site)
     int64_t stolen = steal(h, work);
     count(p->mark.count, GM_HEAP_ASSIST_STOLEN, (uint64_t)stolen);
     if (stolen < work) {
+        gm_span span = gm_span_enter(GM_CAUSE_ASSIST);
         uint64_t began = gm_now_ns();
         int64_t done = gm_drain(&p->mark, work - stolen);
         gm_work_hand_on(&p->mark);
         count(p->mark.count, site, 1);
         count(p->mark.count, GM_HEAP_ASSIST_WORK, (uint64_t)done);
         count(p->mark.count, GM_HEAP_ASSIST_NS, gm_now_ns() - began);
+        gm_span_leave(span);
     }
     p->assistBytes += work * 1024 / ratio + 1;
 }

@@ -19,6 +19,7 @@
  * lost; it is kept, or with `lost` set to free it is freed and poisoned, and seen later as a dangling pointer.
  */
 #include "base/clock.h"
+#include "base/probe.h"
 #include "base/thread.h"
 #include "heap/heap.h"
 
@@ -188,6 +189,7 @@ static void mark_entries(gm_p *p)
 void gm_barrier_flush(gm_p *p)
 {
     gm_heap *h = p->heap;
+    gm_span span = gm_span_enter(GM_CAUSE_BARRIER_FLUSH);
     bool lock = h->config.flush_lock && gm_marking(h);
     if (lock && pthread_mutex_trylock(&h->flush_lock) != 0) {
         count(p->mark.count, GM_HEAP_FLUSH_WAITS, 1);
@@ -202,6 +204,7 @@ void gm_barrier_flush(gm_p *p)
     p->barrier.n = 0;
     p->barrier.room = first_room(&h->config);
     settle(&p->mark);
+    gm_span_leave(span);
 }
 
 /* The article's rules: a store may start an assist. */

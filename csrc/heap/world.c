@@ -20,6 +20,7 @@
  *   R5  A P that comes from a stop or from idleness and whose cache is of an earlier sweepgen flushes it first (T3).
  */
 #include "base/futex.h"
+#include "base/probe.h"
 #include "base/thread.h"
 #include "heap/heap.h"
 
@@ -81,11 +82,20 @@ static gm_p *add_p(gm_heap *h)
     return p;
 }
 
+static void await_start(gm_heap *h)
+{
+    if (gm_likely(!gm_load_acq(&h->stopping))) /* pairs with gm_world_start */
+        return;
+    gm_span span = gm_span_enter(GM_CAUSE_STOPPED);
+    while (gm_load_acq(&h->stopping)) /* as above */
+        gm_futex_wait(&h->stopping, 1);
+    gm_span_leave(span);
+}
+
 static gm_p *acquire(gm_heap *h)
 {
     for (;;) {
-        while (gm_load_acq(&h->stopping)) /* pairs with gm_world_start */
-            gm_futex_wait(&h->stopping, 1);
+        await_start(h);
         gm_p *p = last_id == h->id && change(last, P_IDLE, P_RUNNING) ? last : idle_p(h);
         if (p)
             return p;
@@ -167,11 +177,13 @@ void gm_world_leave(gm_p *p)
 
 static void park(gm_p *p)
 {
+    gm_span span = gm_span_enter(GM_CAUSE_STOPPED);
     gm_barrier_now = NULL;
     p->parks++;
     hand_over(p, P_PARKED);
     while (gm_load_seq_cst(&p->status) == P_PARKED)
         gm_futex_wait(&p->status, P_PARKED);
+    gm_span_leave(span);
     resume(p);
 }
 

@@ -17,6 +17,7 @@ from gomap._core import ffi, lib
 from gomap.errors import ARGUMENT, NOMEM, PIN, THREAD, BadValue, ConcurrentMisuse, GomapError, OutOfMemory, misuse_sentences
 from gomap.kinds import Strings
 from gomap.knobs import core_knobs
+from gomap.lab.heap import Heap
 from gomap.lab.histogram import Histogram
 from gomap.lab.interrupt import ctrl_c_calls
 from gomap.lab.keystreams import KeyStream
@@ -152,7 +153,8 @@ def _make_map(w: Workload, seed: int, overrides: dict[str, Any] | None) -> Any:
     options["layout"] = w.layout
     cls = variant(w.variant).cls
     if cls is Map:
-        return Map(**options, event_capacity=_EVENTS, knobs=w.knobs, _overrides=overrides)
+        heap = None if w.heap is None else Heap(**w.heap)
+        return Map(**options, event_capacity=_EVENTS, knobs=w.knobs, heap=heap, _overrides=overrides)
     events = {"events": _EVENTS, "event_kinds": RECORDED["growth"], "knobs": core_knobs(w.knobs or {})}
     if w.shards is not None:
         options["shards"] = w.shards
@@ -312,12 +314,22 @@ def _digest(m: Any) -> str | None:
     return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()[:32] if digests else None
 
 
+def _of_heap(m: Any) -> dict[str, Any]:
+    """What the heap of a map has counted since it was made, and a line as of gctrace for each of its last collections."""
+    heap = getattr(m, "_heap", None)
+    if heap is None:
+        return {}
+    stats = heap.stats()._asdict()
+    return {"heap": stats | stats.pop("counts") | {"gctrace": [c.gctrace() for c in heap.cycles()]}}
+
+
 def _counters(m: Any, timeline: Timeline) -> dict[str, Any]:
     starts = [e for e in timeline.events if e.kind == "grow_start"]
     arrays = [e for e in timeline.events if e.kind == "array_alloc"]
     state = _state(m)
     return {
         **state,
+        **_of_heap(m),
         "growths": len(starts) if _parts(m) else state["growths"],
         "same_size_growths": sum(e.from_B == e.to_B for e in starts),
         "array_bytes": sum(e.n for e in arrays),

@@ -170,6 +170,31 @@ def _goal(size: int) -> int | None:
     return None if size == 2**64 - 1 else size
 
 
+def _core_config(gogc: Any, limit: Any, procs: Any, workers: Any, knobs: Mapping[str, Any]) -> Any:
+    config = ffi.new("gm_heap_config *")
+    lib.gm_heap_config_go(config)
+    config.gogc = -1 if gogc is None else _whole("gogc", gogc, 0, 2**31 - 1)
+    config.limit = 0 if limit is None else _whole("limit", limit, 1, 2**63 - 1)
+    if procs is not None:
+        config.procs = _whole("procs", procs, 1, 256)
+    config.workers = -1 if workers is None else _whole("workers", workers, 0, 256)
+    for name, value in knobs.items():
+        setattr(config, name, _knob(name, value))
+    return config
+
+
+def checked_heap(given: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Arguments of a `Heap` that is made later; `BadValue` or `WrongType` if it would refuse them."""
+    if given is None:
+        return None
+    if not isinstance(given, Mapping):
+        raise WrongType(f"heap: the arguments of a Heap by name expected, not {given!r:.60}")
+    knobs = dict(given)
+    gogc = knobs.pop("gogc", 100)
+    _core_config(gogc, knobs.pop("limit", None), knobs.pop("procs", None), knobs.pop("workers", None), knobs)
+    return dict(given)
+
+
 class Heap:
     """A heap as Go's, for maps made with `Map(heap=heap)`.
 
@@ -192,15 +217,7 @@ class Heap:
         workers: int | None = None,
         **knobs: Any,
     ) -> None:
-        config = ffi.new("gm_heap_config *")
-        lib.gm_heap_config_go(config)
-        config.gogc = -1 if gogc is None else _whole("gogc", gogc, 0, 2**31 - 1)
-        config.limit = 0 if limit is None else _whole("limit", limit, 1, 2**63 - 1)
-        if procs is not None:
-            config.procs = _whole("procs", procs, 1, 256)
-        config.workers = -1 if workers is None else _whole("workers", workers, 0, 256)
-        for name, value in knobs.items():
-            setattr(config, name, _knob(name, value))
+        config = _core_config(gogc, limit, procs, workers, knobs)
         handle = ffi.new("gm_heap **")
         ensure(lib.gm_heap_new(config, handle))
         self._procs, self._knobs = int(config.procs), dict(knobs)

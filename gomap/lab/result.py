@@ -32,6 +32,11 @@ CAUSES = {
     "backlog": lib.GM_CAUSE_BACKLOG,
     "preempted": lib.GM_CAUSE_PREEMPTED,
     "page_fault": lib.GM_CAUSE_PAGE_FAULT,
+    "refill": lib.GM_CAUSE_REFILL,
+    "sweep": lib.GM_CAUSE_SWEEP,
+    "assist": lib.GM_CAUSE_ASSIST,
+    "barrier_flush": lib.GM_CAUSE_BARRIER_FLUSH,
+    "stop_the_world": lib.GM_CAUSE_STOPPED,
     "rest": lib.GM_CAUSE_REST,
 }
 """What the time of an operation went to, and its code in the core (csrc/base/probe.h, csrc/lab/recorder.c)."""
@@ -159,6 +164,11 @@ class Result:
     def total(self) -> int:
         """Operations done, of all kinds."""
         return sum(self.operations.values())
+
+    @property
+    def gctrace(self) -> tuple[str, ...]:
+        """A line as of GODEBUG=gctrace=1 for each of the last collections of a workload's heap, up to 64."""
+        return tuple(self.counters.get("heap", {}).get("gctrace", ()))
 
     @property
     def throughput(self) -> float:

@@ -17,6 +17,7 @@ from gomap.concurrent import MOST_SHARDS
 from gomap.errors import BadValue, OutOfRange
 from gomap.knobs import checked_knobs
 from gomap.lab import keystreams
+from gomap.lab.heap import checked_heap
 from gomap.lab.keystreams import LARGEST, KeyStream, Uniform
 from gomap.lab.machine import allowed_cpus
 from gomap.lab.traces import TraceData, read_trace
@@ -225,7 +226,9 @@ class Workload:
     duration_s) before measuring begins. seed: fixes every random choice; None: drawn. key: "int64", "int32", "uint32",
     "float64", "str" (16 bytes), "bytesN" (N from 3 to 128); None: the traces', or "int64". hint, hasher, layout: as for
     `Map`. knobs: settings of the classic map that real Go does not have, as for `Map`; for the variants plain, mutex, rwmutex
-    and sharded. shards: of the variant sharded, a power of two; None: as `ShardedMap`'s "auto".
+    and sharded. heap: the map lives on a `Heap` made with these arguments, such as {"gogc": 50, "assist": "off"};
+    for the variant plain. What it did is in the result's counters["heap"] and gctrace. shards: of the variant sharded, a power
+    of two; None: as `ShardedMap`'s "auto".
     sample: every how manieth operation is timed; 0: none, so that throughput is undisturbed. attribution: charge the time of
     timed operations to causes. slow_us: an operation that takes longer is looked at for preemption and page faults.
     slowest: how many of the slowest are kept. oversubscribe: allow more threads than CPUs.
@@ -246,6 +249,7 @@ class Workload:
     hasher: str = "aes"
     layout: str = "go"
     knobs: Mapping[str, Any] | None = None
+    heap: Mapping[str, Any] | None = None
     shards: int | None = None
     sample: int = 1
     attribution: bool = True
@@ -275,6 +279,7 @@ class Workload:
         if self.layout not in LAYOUTS:
             raise BadValue(f"unknown layout {self.layout!r}, allowed: {', '.join(LAYOUTS)}")
         self._check_knobs()
+        self._check_heap()
         self._check_shards()
         self._check_length()
         self._check_keys()
@@ -285,6 +290,12 @@ class Workload:
         if knobs and self.variant not in KNOB_VARIANTS:
             raise BadValue(f"{self.variant} has no knobs, these have: {', '.join(KNOB_VARIANTS)}")
         object.__setattr__(self, "knobs", MappingProxyType(knobs) if knobs else None)
+
+    def _check_heap(self) -> None:
+        heap = checked_heap(self.heap)
+        if heap is not None and self.variant != "plain":
+            raise BadValue(f"{self.variant} does not live on a heap, plain does")
+        object.__setattr__(self, "heap", None if heap is None else MappingProxyType(heap))
 
     def _check_shards(self) -> None:
         if self.shards is None:
@@ -345,7 +356,8 @@ class Workload:
 
     def to_dict(self) -> dict[str, Any]:
         own = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "groups"}
-        own["knobs"] = None if self.knobs is None else dict(self.knobs)
+        for name in ("knobs", "heap"):
+            own[name] = None if own[name] is None else dict(own[name])
         return {**own, "groups": [g.to_dict() for g in self.groups]}
 
     def to_json(self) -> str:

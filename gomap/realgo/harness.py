@@ -151,6 +151,8 @@ def run_go(
 def _check(w: Workload) -> None:
     if not offered(w.variant):
         raise BadValue(f"real Go has no {w.variant} map, it offers: {', '.join(_OFFERED)}")
+    if w.heap is not None:
+        raise BadValue("real Go has a heap of its own: heap is for the model")
     if w.knobs:
         raise BadValue(f"real Go has no knobs: {', '.join(w.knobs)}")
     if w.key not in _KEYS:
