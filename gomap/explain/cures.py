@@ -96,6 +96,8 @@ def _of_variant(name: str, f: Facts, tell: Tell | None) -> Pair:
 
 
 def _no_swiss(f: Facts) -> str | None:
+    if f.workload.heap is not None:
+        return "real Go has a heap of its own"
     if f.variant in ("syncmap", "hashtrie") or not offered(f.variant):
         return f"Go has no {f.variant} on it"
     if f.workload.key not in ("int64", "str"):

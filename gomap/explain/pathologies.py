@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from gomap.explain.facts import READS, STORES, WRITES, Facts, Spent
 
@@ -23,6 +24,7 @@ Parts = Mapping[str, float]
 _NOTHING: Parts = {}
 _MOVED = ("evacuation", "second_evacuation")
 _IN_A_GROWTH = ("array_allocation", *_MOVED, "page_fault", "reclamation", "allocation")
+_FOR_MARKING = ("assist", "barrier_flush")
 _OWN_WORK = ("rest", "overflow_walk")
 _SPARSE = 0.85  # of the buckets not needed: 8 times as many as needed, or more
 _HOT = 0.2
@@ -117,6 +119,56 @@ def _stalled_claims(f: Facts, s: Spent) -> Parts:
     if s.kind not in READS and s.kind != "iterate":
         return _NOTHING
     return _all(_OWN_WORK, f.open_share if s.growing is None else float(s.growing))
+
+
+# ------------------------------------------------------------------ the collector
+
+
+def _heap(f: Facts) -> Mapping[str, Any]:
+    """What the heap of the map counted; nothing for a map that does not live on one."""
+    return f.counters.get("heap") or {}
+
+
+def _is_marking(f: Facts, at_ns: int) -> bool:
+    """Whether the collector marked at that time; of long runs, the end of it is known only."""
+    return any(begin <= at_ns < end for begin, end in _heap(f).get("marking_ns", ()))
+
+
+def _grew_while_marking(f: Facts) -> Evidence | None:
+    heap = _heap(f)
+    if not heap.get("cycles") or not _spent_on(f, *_MOVED):
+        return None
+    moving = [own for own, _ in f.tail.parts if any(own.causes.get(cause) for cause in _MOVED)]
+    return {
+        "growths": _growths(f),
+        "collections": heap["cycles"],
+        "operations of the tail that moved buckets": len(moving),
+        "of them while the collector marked": sum(own.at_ns is not None and _is_marking(f, own.at_ns) for own in moving),
+        "pointers told to the write barrier": heap["barrier_entries"],
+    }
+
+
+def _grew_while_marking_claims(f: Facts, s: Spent) -> Parts:
+    """All of an operation that moved buckets meanwhile: of one that did not, growth or the collector alone can be meant."""
+    moved = any(s.causes.get(cause) for cause in (*_MOVED, "array_allocation"))
+    if s.at_ns is None or not moved or not _is_marking(f, s.at_ns):
+        return _NOTHING
+    return _all((*_IN_A_GROWTH, *_FOR_MARKING, "refill", "sweep"))
+
+
+def _assists(f: Facts) -> Evidence | None:
+    heap = _heap(f)
+    if not _spent_on(f, "assist"):
+        return None
+    return {
+        "assists": heap["assists_in_malloc"] + heap["assists_in_barrier"],
+        "collections": heap["cycles"],
+        "assisted in all, ns": heap["assist_ns"],
+    }
+
+
+def _assist_claims(f: Facts, s: Spent) -> Parts:
+    return {"assist": 1.0}
 
 
 # ------------------------------------------------------------------ a map larger than its entries
@@ -244,17 +296,26 @@ def _header_claims(f: Facts, s: Spent) -> Parts:
 # ------------------------------------------------------------------ not the map
 
 
+def _faults(f: Facts) -> Evidence | None:
+    if not _spent_on(f, "page_fault"):
+        return None
+    return {"page faults": sum(t.page_faults for t in f.guard.threads), "one takes, ns": f.guard.clock.page_fault_ns}
+
+
+def _fault_claims(f: Facts, s: Spent) -> Parts:
+    return {"page_fault": 1.0}
+
+
 def _outside(f: Facts) -> Evidence | None:
     threads = f.guard.threads
     return {
         "taken off the CPU": sum(t.involuntary for t in threads),
-        "page faults": sum(t.page_faults for t in threads),
         "behind the schedule at the end, ns": round(f.guard.behind_s * 1e9),
     }
 
 
 def _outside_claims(f: Facts, s: Spent) -> Parts:
-    return {"preempted": 1.0, "page_fault": 1.0, "backlog": 1.0}
+    return {"preempted": 1.0, "backlog": 1.0, "stop_the_world": 1.0}
 
 
 # ------------------------------------------------------------------ the table
@@ -268,6 +329,29 @@ _PRESIZING = Cite(64703, "runtime: online slice/map pre-sizing")
 PATHOLOGIES: dict[str, Pathology] = {
     p.name: p
     for p in (
+        Pathology(
+            name="growth_while_marking",
+            title="A growth while the collector marks",
+            sentence=(
+                "Every pointer that a growth moves is told to the write barrier while the collector marks, dozens a bucket, "
+                "and the array that it allocates has to be paid for with marking: the write that grows does all three."
+            ),
+            detect=_grew_while_marking,
+            claims=_grew_while_marking_claims,
+            cures=("presize",),
+            cites=(_PRESIZING,),
+        ),
+        Pathology(
+            name="assists",
+            title="Marking for the collector",
+            sentence=(
+                "Who allocates while the collector marks has to help when it is behind, 64 KB of marking at the least: rare "
+                "and long, in the tail of writes."
+            ),
+            detect=_assists,
+            claims=_assist_claims,
+            cures=("presize",),
+        ),
         Pathology(
             name="growth_array_allocation",
             title="Starting a growth",
@@ -386,11 +470,22 @@ PATHOLOGIES: dict[str, Pathology] = {
             at_most=True,
         ),
         Pathology(
+            name="page_faults",
+            title="Memory that nobody has touched yet",
+            sentence=(
+                "The first touch of each page of an array, or of what is allocated, has the operating system find it and fill "
+                "it with zeros. Making the map larger from the beginning moves that, and takes nothing of it away."
+            ),
+            detect=_faults,
+            claims=_fault_claims,
+            maps=False,
+        ),
+        Pathology(
             name="outside",
             title="None of the map's doing",
             sentence=(
-                "The operating system gave the CPU to others or had to find memory, or the schedule asked for more than there "
-                "was time for. No other map would change that."
+                "The operating system gave the CPU to others, the collector stopped the world, or the schedule asked for more "
+                "than there was time for. No other map would change that."
             ),
             detect=_outside,
             claims=_outside_claims,

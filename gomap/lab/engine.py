@@ -314,22 +314,24 @@ def _digest(m: Any) -> str | None:
     return digests[0] if len(digests) == 1 else hashlib.sha256("".join(digests).encode()).hexdigest()[:32] if digests else None
 
 
-def _of_heap(m: Any) -> dict[str, Any]:
-    """What the heap of a map has counted since it was made, and a line as of gctrace for each of its last collections."""
+def _of_heap(m: Any, start_ns: int) -> dict[str, Any]:
+    """What the heap of a map has counted since it was made; of each of its last collections a line as of gctrace, and from when
+    to when it marked, from the start of the measurement."""
     heap = getattr(m, "_heap", None)
     if heap is None:
         return {}
-    stats = heap.stats()._asdict()
-    return {"heap": stats | stats.pop("counts") | {"gctrace": [c.gctrace() for c in heap.cycles()]}}
+    stats, cycles = heap.stats()._asdict(), heap.cycles()
+    marking = [[c.began_ns - start_ns, c.began_ns + c.stop1_ns + c.mark_ns - start_ns] for c in cycles]
+    return {"heap": stats | stats.pop("counts") | {"gctrace": [c.gctrace() for c in cycles], "marking_ns": marking}}
 
 
-def _counters(m: Any, timeline: Timeline) -> dict[str, Any]:
+def _counters(m: Any, timeline: Timeline, start_ns: int) -> dict[str, Any]:
     starts = [e for e in timeline.events if e.kind == "grow_start"]
     arrays = [e for e in timeline.events if e.kind == "array_alloc"]
     state = _state(m)
     return {
         **state,
-        **_of_heap(m),
+        **_of_heap(m, start_ns),
         "growths": len(starts) if _parts(m) else state["growths"],
         "same_size_growths": sum(e.from_B == e.to_B for e in starts),
         "array_bytes": sum(e.n for e in arrays),
@@ -358,7 +360,7 @@ def _collect(handle: Any, w: Workload, seed: int, m: Any, started_s: float) -> R
         slowest=_slowest(handle),
         timeline=timeline,
         threads=_threads(handle, int(totals.threads)),
-        counters=_counters(m, timeline),
+        counters=_counters(m, timeline, int(totals.start_ns)),
         digest=_digest(m) if w.ops is not None else None,
         clock=Clock(
             source="cpu" if hardware else "os",

@@ -85,7 +85,28 @@ def outside() -> Workload:
     return Workload(size=1000, hint=2000, ops=200_000, groups=(Group(mix={"get": 100}, rate=5e8),))
 
 
+def growth_while_marking() -> Workload:
+    """The heap grows by a twentieth between two collections, and on the writer's P nobody else marks before it is done: the
+    collector marks nearly all the time."""
+    heap = {"gogc": 5, "procs": 1, "workers": 0, "assist": "off"}
+    return Workload(ops=200_000, key="str", heap=heap, groups=(Group(mix={"assign_new": 100}),))
+
+
+def assists() -> Workload:
+    """On one P, which the writer has: nobody marks but the writer. And no growth is."""
+    heap = {"gogc": 5, "procs": 1, "workers": 0}
+    return Workload(ops=200_000, hint=200_000, key="str", heap=heap, groups=(Group(mix={"assign_new": 100}),))
+
+
+def page_faults() -> Workload:
+    """Few inserts into a large array that was made for them: each is the first on its page."""
+    return Workload(ops=20_000, hint=2_000_000, groups=(Group(mix={"assign_new": 100}),))
+
+
 PLANTED: dict[str, Callable[[], Workload]] = {
+    "growth_while_marking": growth_while_marking,
+    "assists": assists,
+    "page_faults": page_faults,
     "growth_array_allocation": array_allocation,
     "evacuation": evacuation,
     "stalled_growth": stalled_growth,

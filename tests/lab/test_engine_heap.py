@@ -51,7 +51,7 @@ def test_the_heap_of_a_workload_goes_through_json() -> None:
 
 
 def test_a_full_heap_fails_operations_and_not_the_run() -> None:
-    r = run(inserts({"limit": 1 << 18}, 6000))
+    r = run(inserts({"limit": 1 << 18}, 4_000))
     assert r.failed > 0
     assert r.counters["count"] == r.operations["assign_new"]
 
