@@ -9,6 +9,7 @@ import pytest
 
 import gomap.claims.chapter1.bucket_from_mcache as mcache
 import gomap.claims.chapter1.gc_flush_span_lock as span_lock
+import gomap.claims.chapter1.premise as premise
 import gomap.claims.chapter2.assign_barrier as barrier
 import gomap.claims.chapter2.assist_cost as assist_cost
 import gomap.claims.chapter2.barrier_starts_assist as assist_site
@@ -40,6 +41,27 @@ def number(f: Finding, name: str) -> float:
 def pairs_of(a: float, b: float) -> Pairs:
     first, second = ({"x": a},) * 3, ({"x": b},) * 3
     return Pairs(("a", "b"), first, second, first, second, "test run")
+
+
+# ------------------------------------------------------------------ what reads wait for (C1.0)
+
+
+def test_slow_reads_wait_for_no_lock_inside_the_map() -> None:
+    found = premise.reads_beside_each_suspect_in_the_model(context())
+    assert found.verdict == REFUTED  # beside eight busy goroutines some read is slow
+    assert number(found, "waits of reads for a lock inside the map") == 0
+    assert number(found, "longest get beside eight busy goroutines") > 100_000
+
+
+def test_what_waits_for_locks_decide() -> None:
+    latency = play(HeapScene(actors=(HeapActor(ops=1000),))).actors[0].latency
+
+    def judged(slow: int, waits: int) -> str:
+        return premise._judged({"nothing": premise._Reads(latency, slow, waits, 0)}, 90).verdict
+
+    assert judged(1000, 9) == REFUTED
+    assert judged(1000, 11) == CONFIRMED
+    assert judged(0, 0) == UNDECIDED
 
 
 # ------------------------------------------------------------------ where blocks come from (C1.5)

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from gomap.claims.claim import UNDECIDED, Claim, Criterion, Quantity, Setting, SourceVerdict
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gomap.claims.claim import CONFIRMED, REFUTED, UNDECIDED, Claim, Criterion, Quantity, Setting, SourceVerdict
 from gomap.claims.context import Context
+from gomap.claims.heaps import play
 from gomap.claims.real import controls, decided_or_read, designs
 from gomap.claims.registry import claim
 from gomap.claims.tails import COLLECTING, STORM, sample_ms, tail
-from gomap.claims.verdict import Finding, Number, Sweep, bars, median_interval
+from gomap.claims.verdict import Finding, Number, Sweep, bars, median_interval, percentiles
+from gomap.lab.heap_scene import HeapActor, HeapScene
+from gomap.lab.histogram import Histogram
+from gomap.lab.scheduler import Scheduler
+from gomap.map import Map
 
 
 @claim
@@ -60,7 +70,6 @@ def premise() -> Claim:
             threshold=100.0,
         ),
         remedy=("R1", "R2", "R3", "R4", "R5"),
-        needs=frozenset({"map", "scheduler", "heap"}),
     )
 
 
@@ -112,3 +121,99 @@ def _told(sweep: Sweep) -> Finding:
         series=(bars("Longest get by p50", "x", {name: sweep.of(i, "max") for i, name in enumerate(sweep.settings)}),),
         settings=sweep.settings,
     )
+
+
+_SLOW_US = 100.0
+_SYMPTOM = 100.0
+_BY_LOCKS = 0.01
+
+
+class _Reads(NamedTuple):
+    """Reads beside a suspect: all of them; how many took over 100 µs; how often one waited for a lock inside the map, of which
+    the model has one only where a knob puts it there; and, where it was counted, in how many slow ones the world stopped."""
+
+    latency: Histogram
+    slow: int
+    lock_waits: int
+    stopped: int
+
+
+_ON_THE_HEAP: dict[str, tuple[tuple[HeapActor, ...], bool]] = {
+    "nothing": ((), False),
+    "a growing map": ((HeapActor(does="inserts", key="str", elem="ready", entries=1 << 15),), False),
+    "collections": ((), True),
+    "growth and collections": ((HeapActor(does="inserts", key="str", elem="ready", entries=1 << 15),), True),
+}
+_ON_THE_SCHEDULER = {"eight busy goroutines": {"hogs": 8}, "a thousand yielding": {"yielders": 1000}}
+
+
+@premise.model
+def reads_beside_each_suspect_in_the_model(ctx: Context, **knobs: Any) -> Finding:
+    """Reads of a map that nobody writes to, beside each suspect alone: growth and the collector on the heap, goroutines on the
+    scheduler. Locks inside the map would be waited for by reads, and each wait is counted."""
+    percent = ctx.scale.pick(test=99.0, quick=99.9, full=99.99)
+    suspects = [*_ON_THE_HEAP, *_ON_THE_SCHEDULER]
+    found: dict[str, _Reads] = {}
+    for i, name in enumerate(suspects):
+        ctx.say(f"reads beside {name}", i / len(suspects))
+        found[name] = _on_the_heap(ctx, name, knobs) if name in _ON_THE_HEAP else _on_the_scheduler(ctx, name)
+    return _judged(found, percent)
+
+
+def _on_the_heap(ctx: Context, suspect: str, knobs: Mapping[str, Any]) -> _Reads:
+    """With knobs another reader is on the same map: a lock that one has alone is not waited for."""
+    beside, collecting = _ON_THE_HEAP[suspect]
+    reader = HeapActor(entries=ctx.scale.pick(test=1_000, quick=20_000, full=100_000))
+    other = (HeapActor(**{**vars(reader), "shares": True}),) if knobs else ()
+    seconds = ctx.scale.pick(test=0.03, quick=0.15, full=2.0)
+    actors = (reader, *other, *beside)
+    scene = HeapScene(actors=actors, live=100_000, collecting=collecting, duration_s=seconds, slow_us=_SLOW_US)
+    r = play(scene, gogc=100 if collecting else None, **knobs)
+    reads = r.actors[0]
+    return _Reads(reads.latency, reads.slow, r.counts["get_lock_waits"], reads.slow_by["stopped"])
+
+
+def _on_the_scheduler(ctx: Context, suspect: str) -> _Reads:
+    n = ctx.scale.pick(test=1_000, quick=20_000, full=100_000)
+    m = Map(seed=1, hint=n)
+    m.assign_many(np.arange(n), np.arange(n))
+    keys = np.random.default_rng(1).integers(0, n, 1 << 16)
+    seconds = ctx.scale.pick(test=0.1, quick=0.3, full=3.0)
+    r = Scheduler(procs=2, measure=False, seed=1).gets(m, keys, duration_s=seconds, **_ON_THE_SCHEDULER[suspect])
+    if r.interrupted:
+        raise KeyboardInterrupt
+    assert r.response is not None
+    return _Reads(r.response, sum(n for ns, n in r.response.counts if ns > 1e3 * _SLOW_US), 0, 0)
+
+
+def _judged(found: Mapping[str, _Reads], percent: float) -> Finding:
+    """The cause is refuted if less than 1 % of the slow reads can have waited for a lock inside the map, confirmed if more; the
+    symptom is there if some suspect's tail is over 100 times the median."""
+    told = {n: r.latency.percentile_or_none(percent) for n, r in found.items()}
+    ratios = {n: ns / found[n].latency.percentile(50) for n, ns in told.items() if ns is not None}
+    slow, waits = sum(r.slow for r in found.values()), sum(r.lock_waits for r in found.values())
+    share = min(waits, slow) / max(slow, 1)
+    worst = max(found, key=lambda n: found[n].latency.max_ns)
+    largest = max(ratios.values(), default=0.0)
+    symptom = "there" if largest > _SYMPTOM else "not in that percentile"
+    verdict = UNDECIDED if slow == 0 else REFUTED if share < _BY_LOCKS else CONFIRMED
+    return Finding(
+        verdict,
+        f"p{percent:g} of reads is up to {largest:.3g} times p50: the symptom is {symptom}; one of {_typical(found)} ns took "
+        f"{found[worst].latency.max_ns / 1e6:.3g} ms beside {worst}. Of {slow:,} reads over 100 µs at most {share:.2%} waited "
+        f"for a lock inside the map; {_BY_LOCKS:.0%} are asked for.",
+        numbers=(
+            Number("slow reads that may have waited for a lock inside the map", 100 * share, "%"),
+            Number("reads over 100 µs", slow),
+            Number("waits of reads for a lock inside the map", waits),
+            Number("reads over 100 µs in which the world stopped", sum(r.stopped for r in found.values())),
+            *(Number(f"p{percent:g} by p50 of get beside {n}", ratio, "x") for n, ratio in ratios.items()),
+            *(Number(f"longest get beside {n}", r.latency.max_ns, "ns") for n, r in found.items()),
+        ),
+        series=(percentiles("Get, by what goes on beside", {n: r.latency for n, r in found.items()}),),
+        settings=tuple(found),
+    )
+
+
+def _typical(found: Mapping[str, _Reads]) -> int:
+    return next(iter(found.values())).latency.percentile(50)

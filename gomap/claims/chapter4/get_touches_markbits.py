@@ -88,7 +88,7 @@ def marks_by_gets(ctx: Context, get_marks: str = "off") -> Finding:
 def _gets(ctx: Context, collecting: bool, **knobs: Any) -> HeapSceneResult:
     """Of ready pointers, which the collector marks too."""
     entries, live, seconds = ctx.scale.pick(
-        test=(2_000,) * 2 + (0.02,), quick=(20_000, 100_000, 0.04), full=(200_000, 200_000, 0.4)
+        test=(2_000,) * 2 + (0.02,), quick=(20_000, 100_000, 0.04), full=(100_000, 200_000, 0.25)
     )
     reader = HeapActor(key="str", elem="ready", entries=entries)
     scene = HeapScene(actors=(reader,), live=live, collecting=collecting, duration_s=seconds)

@@ -131,7 +131,7 @@ def gets_of_the_uninvolved(ctx: Context) -> Finding:
 
 
 def _scene(ctx: Context, does: str, flush: str) -> HeapSceneResult:
-    entries, seconds = ctx.scale.pick(test=(2_000, 0.02), quick=(10_000, 0.04), full=(100_000, 0.3))
+    entries, seconds = ctx.scale.pick(test=(2_000, 0.02), quick=(10_000, 0.04), full=(50_000, 0.15))
     reader = HeapActor(**{**vars(READER), "entries": entries})
     writer = HeapActor(does=does, key="str", elem="ready", entries=1 << 15)
     scene = HeapScene(actors=(reader, writer), live=200_000, collecting=True, duration_s=seconds)
