@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from gomap.claims.claim import UNDECIDED, Claim, Criterion, Quantity, Setting, SourceVerdict
 from gomap.claims.context import Context
 from gomap.claims.heaps import READER, gathered_in_phase, play
@@ -105,8 +107,13 @@ def gets_by_phase(ctx: Context) -> Finding:
     """Two readers of one map beside a thread that allocates, collections back to back: p99.9 of gets that begin while spans are
     swept, with a lock of the span and without; and without it, in that phase and while the collector does nothing."""
     try:
-        lock = ctx.pairs("off", "on", lambda lock, seed: _tail(ctx, "sweeping", lock), names=("no lock", "a lock of the span"))
-        phase = ctx.pairs("off", "sweeping", lambda phase, seed: _tail(ctx, phase, "off"), names=("no collection", "sweeping"))
+        n = ctx.scale.pick(test=3, quick=3, full=12)
+        lock = ctx.pairs(
+            "off", "on", lambda lock, seed: _tail(ctx, "sweeping", lock), n, names=("no lock", "a lock of the span")
+        )
+        phase = ctx.pairs(
+            "off", "sweeping", lambda phase, seed: _tail(ctx, phase, "off"), n, names=("no collection", "sweeping")
+        )
     except TooFewSamples as few:
         return Finding(UNDECIDED, f"Too few gets began in a phase: {few}.")
     found = all_of(
@@ -129,12 +136,14 @@ def gets_by_phase(ctx: Context) -> Finding:
 def _scene(ctx: Context, lock: str, collecting: bool = True) -> HeapSceneResult:
     """The second reader and the thread that allocates only where there are CPUs for them beside a reader and the collector:
     otherwise they would take turns, and hardly meet."""
-    entries, live = ctx.scale.pick(test=(500, 4_000), quick=(20_000, 16_000), full=(200_000, 20_000))
+    entries, live = ctx.scale.pick(test=(500, 5_000), quick=(20_000, 16_000), full=(200_000, 50_000))
     reader = HeapActor(**{**vars(READER), "entries": entries})
     more = (HeapActor(**{**vars(reader), "shares": True}), HeapActor(does="allocates", size=144))
     actors = (reader, *more[: max(0, len(allowed_cpus()) - 2)])
-    seconds = ctx.scale.pick(test=0.02, quick=0.03, full=0.2)
-    scene = HeapScene(actors=actors, live=live, live_size=_SWEPT, collecting=collecting, duration_s=seconds)
+    length: dict[str, Any] = {"duration_s": ctx.scale.pick(test=0.01, quick=0.03, full=0.2)}
+    if collecting:  # to the end of a sweep
+        length = {"collecting": True, "cycles": ctx.scale.pick(test=4, quick=5, full=10), "duration_s": 10}
+    scene = HeapScene(actors=actors, live=live, live_size=_SWEPT, **length)
     return play(scene, gogc=100 if collecting else None, read_span_lock=lock)
 
 
@@ -144,5 +153,5 @@ def _tail(ctx: Context, phase: str, lock: str) -> float:
 
 
 def _percent(ctx: Context) -> float:
-    """A test has too few gets for the percentile of the criterion."""
-    return ctx.scale.pick(test=90.0, quick=99.9, full=99.9)
+    """A sweep is short: only long runs have enough gets in it for the percentile of the criterion."""
+    return ctx.scale.pick(test=90.0, quick=99.0, full=99.9)

@@ -154,7 +154,7 @@ def windows_on_the_heap(ctx: Context, **knobs: Any) -> Finding:
     inserts = ctx.sweep(
         [*_INSERTS.values()],
         lambda setting, seed: _mean_insert(ctx, *setting, knobs),
-        ctx.scale.pick(test=2, quick=3, full=10),
+        ctx.scale.pick(test=2, quick=2, full=10),
         names=[*_INSERTS],
     )
     dear = median_interval(list(np.array(inserts.of(3)) / np.array(inserts.of(0))))
@@ -173,7 +173,7 @@ def windows_on_the_heap(ctx: Context, **knobs: Any) -> Finding:
 
 
 def _mean_get(ctx: Context, does: str, collecting: bool, knobs: Mapping[str, Any]) -> dict[str, float]:
-    entries, seconds = ctx.scale.pick(test=(2_000, 0.02), quick=(10_000, 0.03), full=(100_000, 0.3))
+    entries, seconds = ctx.scale.pick(test=(2_000, 0.02), quick=(10_000, 0.02), full=(100_000, 0.3))
     reader = HeapActor(**{**vars(READER), "entries": entries})
     writer = HeapActor(does=does, key="str", elem="ready", entries=1 << 15)
     scene = HeapScene(actors=(reader, writer), live=100_000, collecting=collecting, duration_s=seconds)
@@ -182,7 +182,7 @@ def _mean_get(ctx: Context, does: str, collecting: bool, knobs: Mapping[str, Any
 
 
 def _mean_insert(ctx: Context, presized: bool, collecting: bool, knobs: Mapping[str, Any]) -> float:
-    n = ctx.scale.pick(test=1 << 12, quick=1 << 15, full=1 << 18)
+    n = ctx.scale.pick(test=1 << 12, quick=1 << 14, full=1 << 18)
     writer = HeapActor(does="inserts", key="str", elem="new", entries=n, ops=n, presized=presized)
     scene = HeapScene(actors=(writer,), live=100_000, collecting=collecting, duration_s=60)
     r = play(scene, gogc=100 if collecting else None, **knobs)

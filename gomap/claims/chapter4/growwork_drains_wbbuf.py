@@ -134,7 +134,12 @@ def _scene(ctx: Context, does: str, flush: str) -> HeapSceneResult:
     entries, seconds = ctx.scale.pick(test=(2_000, 0.02), quick=(10_000, 0.04), full=(50_000, 0.15))
     reader = HeapActor(**{**vars(READER), "entries": entries})
     writer = HeapActor(does=does, key="str", elem="ready", entries=1 << 15)
-    scene = HeapScene(actors=(reader, writer), live=200_000, collecting=True, duration_s=seconds)
+    scene = HeapScene(
+        actors=(reader, writer),
+        live=ctx.scale.pick(test=50_000, quick=100_000, full=200_000),
+        collecting=True,
+        duration_s=seconds,
+    )
     return play(scene, wbbuf_flush=flush)
 
 
@@ -144,8 +149,8 @@ def _tail(ctx: Context, does: str, flush: str) -> float:
 
 
 def _percent(ctx: Context) -> float:
-    """A test has too few gets for the percentile of the criterion."""
-    return ctx.scale.pick(test=90.0, quick=99.9, full=99.9)
+    """Gets that are stopped again and again are few: short runs have too few for the percentile of the criterion."""
+    return ctx.scale.pick(test=90.0, quick=99.0, full=99.9)
 
 
 def _insert_ns(r: HeapSceneResult) -> float:
