@@ -87,11 +87,11 @@ def marks_by_gets(ctx: Context, get_marks: str = "off") -> Finding:
 
 def _gets(ctx: Context, collecting: bool, **knobs: Any) -> HeapSceneResult:
     """Of ready pointers, which the collector marks too."""
-    entries, live, seconds = ctx.scale.pick(
-        test=(2_000,) * 2 + (0.02,), quick=(20_000, 100_000, 0.04), full=(100_000, 200_000, 0.25)
+    entries, live, ops = ctx.scale.pick(
+        test=(2_000, 2_000, 20_000), quick=(10_000, 50_000, 40_000), full=(100_000, 200_000, 1_500_000)
     )
-    reader = HeapActor(key="str", elem="ready", entries=entries)
-    scene = HeapScene(actors=(reader,), live=live, collecting=collecting, duration_s=seconds)
+    reader = HeapActor(key="str", elem="ready", entries=entries, ops=ops)
+    scene = HeapScene(actors=(reader,), live=live, collecting=collecting, duration_s=10)
     return play(scene, gogc=100 if collecting else None, **knobs)
 
 

@@ -173,10 +173,10 @@ def windows_on_the_heap(ctx: Context, **knobs: Any) -> Finding:
 
 
 def _mean_get(ctx: Context, does: str, collecting: bool, knobs: Mapping[str, Any]) -> dict[str, float]:
-    entries, seconds = ctx.scale.pick(test=(2_000, 0.02), quick=(10_000, 0.02), full=(100_000, 0.3))
-    reader = HeapActor(**{**vars(READER), "entries": entries})
+    entries, ops = ctx.scale.pick(test=(2_000, 20_000), quick=(10_000, 40_000), full=(100_000, 1_500_000))
+    reader = HeapActor(**{**vars(READER), "entries": entries, "ops": ops})
     writer = HeapActor(does=does, key="str", elem="ready", entries=1 << 15)
-    scene = HeapScene(actors=(reader, writer), live=100_000, collecting=collecting, duration_s=seconds)
+    scene = HeapScene(actors=(reader, writer), live=100_000, collecting=collecting, duration_s=10)
     r = play(scene, gogc=100 if collecting else None, **knobs)
     return {"mean": r.actors[0].ns / r.actors[0].ops, "cycles": r.cycles, "stop": r.stopped_ns / max(r.cycles, 1)}
 

@@ -131,15 +131,14 @@ def gets_of_the_uninvolved(ctx: Context) -> Finding:
 
 
 def _scene(ctx: Context, does: str, flush: str) -> HeapSceneResult:
-    entries, seconds = ctx.scale.pick(test=(2_000, 0.02), quick=(10_000, 0.04), full=(50_000, 0.15))
-    reader = HeapActor(**{**vars(READER), "entries": entries})
-    writer = HeapActor(does=does, key="str", elem="ready", entries=1 << 15)
-    scene = HeapScene(
-        actors=(reader, writer),
-        live=ctx.scale.pick(test=50_000, quick=100_000, full=200_000),
-        collecting=True,
-        duration_s=seconds,
+    """Until the reader has done its gets, or has been stopped so often that the time is over before."""
+    entries, ops, most_s = ctx.scale.pick(
+        test=(2_000, 10_000, 1.0), quick=(10_000, 30_000, 0.15), full=(50_000, 1_000_000, 0.6)
     )
+    reader = HeapActor(**{**vars(READER), "entries": entries, "ops": ops})
+    writer = HeapActor(does=does, key="str", elem="ready", entries=1 << 15)
+    live = ctx.scale.pick(test=50_000, quick=100_000, full=200_000)
+    scene = HeapScene(actors=(reader, writer), live=live, collecting=True, duration_s=most_s)
     return play(scene, wbbuf_flush=flush)
 
 
