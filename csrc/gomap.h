@@ -474,7 +474,12 @@ enum gm_cause {
     GM_CAUSE_ASSIST = 14,        /* marking for the collector */
     GM_CAUSE_BARRIER_FLUSH = 15, /* a full buffer of the write barrier's */
     GM_CAUSE_STOPPED = 16,       /* the world was */
-    GM_CAUSES = 17
+    /* A goroutine was ready and did not run (sched/tracks.c): four parts of its wait, in the order of enum gm_wait_kind. */
+    GM_CAUSE_RUN_QUEUE = 17,
+    GM_CAUSE_DESCHEDULED = 18,
+    GM_CAUSE_STOLEN = 19,
+    GM_CAUSE_GLOBAL_LOCK = 20,
+    GM_CAUSES = 21
 };
 
 /* How threads are made; `body` is run with `arg`. start: GM_OK or GM_E_THREAD. */
@@ -493,6 +498,22 @@ enum gm_steal_kind { GM_STEAL_HALF = 0, GM_STEAL_ONE = 1, GM_STEAL_OFF = 2 };
 enum gm_preempt_kind { GM_PREEMPT_BOTH = 0, GM_PREEMPT_SYNC = 1, GM_PREEMPT_ASYNC = 2, GM_PREEMPT_NONE = 3 };
 enum gm_preempt_target { GM_TARGET_GLOBAL = 0, GM_TARGET_PARKED = 1 };
 
+/* Why a goroutine waited, ready to run: in a queue; because sysmon had stopped it; until another P stole it; at the lock of the
+ * global queue. */
+enum gm_wait_kind { GM_WAIT_QUEUE = 0, GM_WAIT_DESCHEDULED = 1, GM_WAIT_STOLEN = 2, GM_WAIT_LOCK = 3, GM_WAIT_KINDS = 4 };
+/* Where a run of a goroutine came from, and what it ended by. */
+enum gm_run_from { GM_FROM_LOCAL = 0, GM_FROM_NEXT = 1, GM_FROM_GLOBAL = 2, GM_FROM_STEAL = 3, GM_FROM_CALL = 4 };
+enum gm_run_to { GM_TO_YIELD = 0, GM_TO_SYNC = 1, GM_TO_ASYNC = 2, GM_TO_PARK = 3, GM_TO_CALL = 4, GM_TO_END = 5 };
+
+typedef struct gm_tracks gm_tracks; /* sched/tracks.c: what went on on the Ps */
+
+/* One run of a goroutine on a P. */
+typedef struct gm_slice {
+    uint64_t begin, end; /* ticks; nanoseconds since the beginning of time where it is a run's result */
+    uint32_t goroutine, thread, p;
+    uint8_t from, to; /* enum gm_run_from, gm_run_to */
+} gm_slice;
+
 typedef struct gm_sched_config {
     uint32_t procs;            /* Ps, 1 to 256 */
     uint32_t globq;            /* enum gm_globq_kind, and so on */
@@ -508,6 +529,7 @@ typedef struct gm_sched_config {
     uint64_t seed;             /* of the order of stealing */
     const gm_alloc *alloc;     /* NULL: the C library's */
     const gm_spawner *spawner; /* NULL: POSIX threads */
+    gm_tracks *tracks;         /* NULL: none are kept */
 } gm_sched_config;
 
 /* What a scheduler did. Of one that is over. */
@@ -553,7 +575,19 @@ typedef struct gm_group {
     int poisson;           /* 1: at random instants, 0: evenly spaced */
     const int32_t *cpus;   /* one for each thread, or NULL: not pinned */
     uint64_t scan;         /* entries that GM_OP_ITERATE visits; 0: all */
+    uint32_t goroutines;   /* instead of threads, of which there are none then */
+    uint32_t does;         /* enum gm_does: what its goroutines do */
 } gm_group;
+
+/* Operations on the map; or nothing with it: */
+enum gm_does {
+    GM_DOES_OPERATIONS = 0,
+    GM_DOES_HOG = 1,       /* computes, without a safe point */
+    GM_DOES_CALLS = 2,     /* computes, a safe point every microsecond or so */
+    GM_DOES_YIELDS = 3,    /* Gosched */
+    GM_DOES_PING_PONG = 4, /* two by two over unbuffered channels: an even number of goroutines */
+    GM_DOES_KINDS = 5
+};
 
 typedef struct gm_run_config {
     const gm_group *groups;
@@ -568,14 +602,16 @@ typedef struct gm_run_config {
     uint64_t ops, warmup_ops; /* of all threads together, or */
     uint64_t duration_ns, warmup_ns;
     uint64_t seed;
-    uint32_t every;            /* time every n-th operation; 0: none */
-    int attribution;           /* 1: charge time to causes */
-    int os_clock;              /* 1: the operating system's clock even if the CPU has one */
-    uint64_t slow_ns;          /* an operation that takes longer is looked at for preemption and page faults */
-    uint32_t slowest;          /* how many of the slowest operations are kept */
-    uint32_t intervals;        /* how many intervals of the time line are kept */
-    const gm_alloc *alloc;     /* NULL: the C library's */
-    const gm_spawner *spawner; /* NULL: POSIX threads */
+    uint32_t every;               /* time every n-th operation; 0: none */
+    int attribution;              /* 1: charge time to causes */
+    int os_clock;                 /* 1: the operating system's clock even if the CPU has one */
+    uint64_t slow_ns;             /* an operation that takes longer is looked at for preemption and page faults */
+    uint32_t slowest;             /* how many of the slowest operations are kept */
+    uint32_t intervals;           /* how many intervals of the time line are kept */
+    const gm_sched_config *sched; /* of all groups of goroutines; its alloc, spawner, measure and tracks are the run's */
+    uint64_t slices;              /* how many runs of goroutines are kept of each P */
+    const gm_alloc *alloc;        /* NULL: the C library's */
+    const gm_spawner *spawner;    /* NULL: POSIX threads */
 } gm_run_config;
 
 typedef struct gm_run_totals {
@@ -602,7 +638,7 @@ typedef struct gm_thread_totals {
 typedef struct gm_slow {
     uint64_t at_ns; /* when it began, from the start of what was measured */
     uint64_t latency_ns, service_ns;
-    uint64_t causes_ns[17]; /* add up to latency_ns */
+    uint64_t causes_ns[21]; /* add up to latency_ns */
     uint32_t thread;
     int32_t op;
     int32_t growing_to; /* B of the growth in progress at its end, -1 if none */
@@ -629,6 +665,14 @@ gm_hist *gm_run_service(gm_run *r, int op); /* from the actual start; open loop 
 size_t gm_run_causes(gm_run *r, int op, uint64_t *lows, double *own, double *inherited, size_t cap);
 size_t gm_run_slowest(gm_run *r, gm_slow *out, size_t cap); /* slowest first */
 size_t gm_run_timeline(gm_run *r, gm_interval *out, size_t cap);
+/* Of a run with goroutines: ready until running, of each operation, what came before it included. NULL: there is none. */
+gm_hist *gm_run_delay(gm_run *r, int op);
+int gm_run_sched(gm_run *r, gm_sched_stats *out); /* GM_MISS: there was no scheduler */
+/* Rows of the scheduler's time line, each 4 + 4 * procs numbers: ns since the start, length of the global queue, idle Ps,
+ * spinning threads; and for each P: length of its queue, goroutines run, stolen batches (both since it began), its status. */
+size_t gm_run_sched_rows(gm_run *r, uint64_t *out, size_t cap);
+uint64_t gm_run_goroutines_done(gm_run *r, uint32_t group); /* operations, while measuring */
+size_t gm_run_slices(gm_run *r, uint32_t p, gm_slice *out, size_t cap, uint64_t *dropped);
 
 /* lab/history.c: what many threads did to a few keys of one map, each call with its answer and the times around it. */
 enum gm_history_op {

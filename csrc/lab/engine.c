@@ -19,9 +19,14 @@
  *       first keys of a skewed stream do not sit in the first cells of their buckets.
  *   L5  Time begins at t0, a moment after the gate opens, for all threads alike.
  *
+ *   L6  Goroutines are a crew (crew.c), which takes part as one thread does. Shares and numbers go through all that do
+ * operations, thread or goroutine, in the order of the groups. While it runs the conductor looks at the scheduler every now and
+ * then.
+ *
  * Which operations may overlap is the map's affair (map/variant.h); what it refuses is counted.
  */
 #include "base/alloc.h"
+#include "lab/crew.h"
 #include "lab/worker.h"
 #include "map/hmap.h"
 #include "sync/sync.h"
@@ -30,6 +35,7 @@
 #include <string.h>
 
 enum { START_NS = 200000, START_THREAD_NS = 20000, MOST_THREADS = 1024, FILL_STEP = 4096 };
+enum { MOST_GOROUTINES = 1 << 20, MOST_PROCS = 256, LOOK_NS = 10000000 };
 static const uint64_t MILLISECOND_NS = 1000000, SECOND_NS = 1000000000;
 
 struct gm_run {
@@ -39,6 +45,11 @@ struct gm_run {
     gm_codec codec;
     const gm_variant *base; /* the target's table; a run may be told to use another */
     uint32_t threads;
+    uint32_t desks;      /* Ps: each has a worker behind those of the threads */
+    uint32_t goroutines; /* all of them, and */
+    uint32_t lanes;      /* threads and goroutines that do operations */
+    gm_crew *crew;       /* NULL: no goroutines */
+    gm_sched_stats crew_did;
     gm_worker **workers;
     gm_thread *handles;
     gm_shared *shared;
@@ -49,7 +60,23 @@ struct gm_run {
     double drift_ppm;
 };
 
+/* Those that record: the threads, and the Ps' desks. */
+static uint32_t parts(const gm_run *r)
+{
+    return r->threads + r->desks;
+}
+
 /* ------------------------------------------------------------------ what the workload says */
+
+static bool does_operations(const gm_group *g)
+{
+    return g->does == GM_DOES_OPERATIONS;
+}
+
+static bool sound_procs(uint32_t procs)
+{
+    return procs >= 1 && procs <= MOST_PROCS; /* before anything is made for each; gm_sched_new looks at the rest */
+}
 
 static bool group_writes(const gm_group *g)
 {
@@ -137,31 +164,33 @@ static gm_recorder_plan plan_of(const gm_run *r)
                           .interval_ns = interval_ns(c),
                           .intervals = intervals_needed(c)};
     for (uint32_t i = 0; i < c->ngroups; i++) {
-        p.ops |= group_ops(&c->groups[i]);
+        p.ops |= does_operations(&c->groups[i]) ? group_ops(&c->groups[i]) : 0;
         p.paced = p.paced || c->groups[i].rate != 0;
     }
+    p.delays = r->goroutines > 0;
+    p.paced = p.paced || p.delays;
     return p;
 }
 
-/* Thread t's part of n. */
-static uint64_t share(uint64_t n, uint32_t t, uint32_t threads)
+/* Lane i's part of n. */
+static uint64_t share(uint64_t n, uint32_t i, uint32_t lanes)
 {
-    return n / threads + (t < n % threads);
+    return n / lanes + (i < n % lanes);
 }
 
-static int make_worker(gm_run *r, uint32_t group, gm_place at, const gm_recorder_plan *plan)
+static int make_worker(gm_run *r, uint32_t number, uint32_t group, gm_place at, const gm_recorder_plan *plan)
 {
     const gm_run_config *c = &r->c;
     const gm_group *g = &c->groups[group];
-    gm_worker *w = r->workers[at.thread] = gm_zalloc_lines(&r->alloc, sizeof *w);
+    gm_worker *w = r->workers[number] = gm_zalloc_lines(&r->alloc, sizeof *w);
     if (!w)
         return GM_E_NOMEM;
     w->shared = r->shared;
     w->group = group;
     w->paced = g->rate != 0;
     w->cpu = g->cpus ? g->cpus[at.lane] : -1;
-    w->ops = c->ops ? share(c->ops, at.thread, r->threads) : UINT64_MAX;
-    w->warmup_ops = c->ops ? share(c->warmup_ops, at.thread, r->threads) : UINT64_MAX;
+    w->ops = c->ops ? share(c->ops, at.thread, r->lanes) : UINT64_MAX;
+    w->warmup_ops = c->ops ? share(c->warmup_ops, at.thread, r->lanes) : UINT64_MAX;
     int status = gm_recorder_init(&w->recorder, plan);
     w->recorder.thread = at.thread;
     if (status != GM_OK)
@@ -169,19 +198,70 @@ static int make_worker(gm_run *r, uint32_t group, gm_place at, const gm_recorder
     return gm_feed_init(&w->feed, g, &r->codec, at, c, r->shared->ticks.ns_per_tick) ? GM_OK : GM_E_ARGUMENT;
 }
 
+/* What a P's goroutines write to (H1 in crew.c). */
+static int make_desk(gm_run *r, uint32_t number, const gm_recorder_plan *plan)
+{
+    gm_worker *w = r->workers[number] = gm_zalloc_lines(&r->alloc, sizeof *w);
+    if (!w)
+        return GM_E_NOMEM;
+    w->shared = r->shared;
+    w->cpu = -1;
+    w->probe.hardware = r->shared->ticks.hardware;
+    return gm_recorder_init(&w->recorder, plan);
+}
+
+static int make_hand(gm_run *r, gm_hand *h, uint32_t group, gm_place at)
+{
+    const gm_run_config *c = &r->c;
+    const gm_group *g = &c->groups[group];
+    *h = (gm_hand){.crew = r->crew, .group = group, .does = g->does, .number = at.thread, .paced = g->rate != 0};
+    if (!does_operations(g)) {
+        h->other = h + (at.lane % 2 ? -1 : 1);
+        return GM_OK;
+    }
+    h->ops = c->ops ? share(c->ops, at.thread, r->lanes) : UINT64_MAX;
+    h->warmup_ops = c->ops ? share(c->warmup_ops, at.thread, r->lanes) : UINT64_MAX;
+    h->feed = obtain(r, sizeof *h->feed);
+    if (!h->feed)
+        return GM_E_NOMEM;
+    return gm_feed_init(h->feed, g, &r->codec, at, c, r->shared->ticks.ns_per_tick) ? GM_OK : GM_E_ARGUMENT;
+}
+
+static int make_crew(gm_run *r, const gm_recorder_plan *plan)
+{
+    if (!r->goroutines)
+        return GM_OK;
+    for (uint32_t i = 0; i < r->desks; i++) {
+        int status = make_desk(r, r->threads + i, plan);
+        if (status != GM_OK)
+            return status;
+    }
+    return gm_crew_make(&r->alloc, &r->c, r->c.sched, r->shared, r->workers + r->threads, r->goroutines, &r->crew);
+}
+
+/* The threads of a group, or its goroutines, from the given place on. */
+static int make_group(gm_run *r, uint32_t group, gm_place *at, const gm_recorder_plan *plan, uint32_t *made, gm_hand **hand)
+{
+    const gm_group *g = &r->c.groups[group];
+    int status = GM_OK;
+    at->lanes = g->goroutines ? g->goroutines : g->threads;
+    for (at->lane = 0; at->lane < at->lanes && status == GM_OK; at->lane++) {
+        status = g->goroutines ? make_hand(r, (*hand)++, group, *at) : make_worker(r, (*made)++, group, *at, plan);
+        at->thread += does_operations(g);
+    }
+    return status;
+}
+
 static int make_workers(gm_run *r)
 {
     gm_recorder_plan plan = plan_of(r);
-    gm_place at = {.threads = r->threads};
-    for (uint32_t g = 0; g < r->c.ngroups; g++) {
-        at.lanes = r->c.groups[g].threads;
-        for (at.lane = 0; at.lane < at.lanes; at.lane++, at.thread++) {
-            int status = make_worker(r, g, at, &plan);
-            if (status != GM_OK)
-                return status;
-        }
-    }
-    return GM_OK;
+    gm_place at = {.threads = r->lanes};
+    uint32_t made = 0;
+    int status = make_crew(r, &plan);
+    gm_hand *hand = status == GM_OK && r->crew ? r->crew->hands : NULL;
+    for (uint32_t g = 0; g < r->c.ngroups && status == GM_OK; g++)
+        status = make_group(r, g, &at, &plan, &made, &hand);
+    return status;
 }
 
 static int make_shared(gm_run *r)
@@ -202,27 +282,42 @@ static int make_shared(gm_run *r)
     return GM_OK;
 }
 
+static bool sound_group(const gm_group *g)
+{
+    if (!g->threads == !g->goroutines || !sound_trace(g->trace) || g->does >= GM_DOES_KINDS)
+        return false;
+    bool paired = g->does != GM_DOES_PING_PONG || g->goroutines % 2 == 0;
+    return g->goroutines ? paired && !g->cpus : does_operations(g);
+}
+
 static bool sound(gm_run *r)
 {
     const gm_run_config *c = &r->c;
-    uint64_t threads = 0;
+    uint64_t threads = 0, goroutines = 0, lanes = 0;
     for (uint32_t i = 0; i < c->ngroups; i++) {
-        threads += c->groups[i].threads;
-        if (c->groups[i].threads == 0 || !sound_trace(c->groups[i].trace))
+        const gm_group *g = &c->groups[i];
+        if (!sound_group(g))
             return false;
+        threads += g->threads;
+        goroutines += g->goroutines;
+        lanes += does_operations(g) ? (uint64_t)g->threads + g->goroutines : 0;
     }
     r->threads = (uint32_t)threads;
+    r->goroutines = (uint32_t)goroutines;
+    r->lanes = (uint32_t)lanes;
+    r->desks = goroutines && c->sched ? c->sched->procs : 0;
     r->base = c->table ? c->table : gm_variant_of(c->variant);
-    return threads > 0 && threads <= MOST_THREADS && r->base && c->target && gm_codec_of(&r->codec, c->key_kind, c->key_size) &&
-           !c->ops != !c->duration_ns && c->size <= gm_codec_most(&r->codec) && c->keyspace <= gm_codec_most(&r->codec);
+    return lanes > 0 && threads <= MOST_THREADS && goroutines <= MOST_GOROUTINES && (!goroutines || sound_procs(r->desks)) &&
+           r->base && c->target && gm_codec_of(&r->codec, c->key_kind, c->key_size) && !c->ops != !c->duration_ns &&
+           c->size <= gm_codec_most(&r->codec) && c->keyspace <= gm_codec_most(&r->codec);
 }
 
 static int make(gm_run *r)
 {
     if (!sound(r))
         return GM_E_ARGUMENT;
-    r->workers = obtain(r, r->threads * sizeof *r->workers);
-    r->handles = obtain(r, r->threads * sizeof *r->handles);
+    r->workers = obtain(r, parts(r) * sizeof *r->workers);
+    r->handles = obtain(r, (r->threads + 1) * sizeof *r->handles); /* one more, that it be never nothing */
     if (!r->workers || !r->handles)
         return GM_E_NOMEM;
     int status = make_shared(r);
@@ -252,7 +347,8 @@ void gm_run_free(gm_run *r)
     if (!r)
         return;
     gm_alloc alloc = r->alloc;
-    for (uint32_t i = 0; r->workers && i < r->threads; i++) {
+    gm_crew_free(r->crew);
+    for (uint32_t i = 0; r->workers && i < parts(r); i++) {
         if (r->workers[i])
             gm_recorder_free(&r->workers[i]->recorder);
         gm_release_lines(&r->alloc, r->workers[i], sizeof **r->workers);
@@ -261,9 +357,9 @@ void gm_run_free(gm_run *r)
         gm_gate_destroy(&r->shared->gate);
     gm_release_lines(&r->alloc, r->shared, sizeof *r->shared);
     if (r->workers)
-        alloc.release(alloc.ctx, r->workers, r->threads * sizeof *r->workers);
+        alloc.release(alloc.ctx, r->workers, parts(r) * sizeof *r->workers);
     if (r->handles)
-        alloc.release(alloc.ctx, r->handles, r->threads * sizeof *r->handles);
+        alloc.release(alloc.ctx, r->handles, (r->threads + 1) * sizeof *r->handles);
     alloc.release(alloc.ctx, r, sizeof *r);
 }
 
@@ -341,9 +437,11 @@ static bool await_some(gm_run *r, uint32_t n, uint64_t ns)
 {
     uint64_t most = UINT64_MAX - r->start_ns, until = ns && ns < most ? r->start_ns + ns : UINT64_MAX;
     while (!is_cancelled(r)) {
-        uint64_t now = gm_now_ns(), left = until > now ? until - now : 0;
-        if (left == 0 || gm_gate_wait(&r->shared->gate, n, left < SECOND_NS ? left : SECOND_NS))
+        uint64_t now = gm_now_ns(), left = until > now ? until - now : 0, nap = r->crew ? LOOK_NS : SECOND_NS;
+        if (left == 0 || gm_gate_wait(&r->shared->gate, n, left < nap ? left : nap))
             return true;
+        if (r->crew && gm_load_rlx(&r->shared->phase) == phaseMeasure)
+            gm_tracks_sample(r->crew->tracks, r->crew->sched, gm_tick_end(r->shared->ticks.hardware));
     }
     return false;
 }
@@ -357,12 +455,22 @@ static void begin_time(gm_run *r)
     r->start_ns = gm_now_ns() + lead_ns;
 }
 
-static void conduct(gm_run *r, uint32_t n, bool stop)
+/* Whether one of those that have arrived cannot begin. */
+static bool failed(const gm_run *r, uint32_t threads)
+{
+    bool any = r->crew && r->crew->status != GM_OK;
+    for (uint32_t i = 0; i < threads; i++)
+        any = any || r->workers[i]->status != GM_OK;
+    return any;
+}
+
+/* threads: that were started. crew: was it? */
+static void conduct(gm_run *r, uint32_t threads, bool crew, bool stop)
 {
     gm_gate *gate = &r->shared->gate;
+    uint32_t n = threads + crew;
     await_all(r, n);
-    for (uint32_t i = 0; i < n; i++)
-        stop = stop || r->workers[i]->status != GM_OK;
+    stop = stop || failed(r, threads);
     bool warm = r->c.ops ? r->c.warmup_ops > 0 : r->c.warmup_ns > 0;
     begin_time(r);
     set_phase(r, stop || is_cancelled(r) ? phaseStop : warm ? phaseWarm : phaseHold);
@@ -373,6 +481,8 @@ static void conduct(gm_run *r, uint32_t n, bool stop)
     }
     await_all(r, n);
     begin_time(r);
+    if (crew)
+        gm_tracks_begin(r->crew->tracks, r->crew->sched, r->shared->t0, gm_ns_to_ticks(&r->shared->ticks, LOOK_NS));
     if (!stop)
         set_phase(r, is_cancelled(r) ? phaseStop : phaseMeasure);
     gm_gate_open(gate);
@@ -380,14 +490,22 @@ static void conduct(gm_run *r, uint32_t n, bool stop)
         r->interrupted = !await_some(r, n, r->c.ops ? 0 : r->c.duration_ns);
     set_phase(r, phaseStop);
     await_all(r, n);
+    if (crew)
+        gm_tracks_end(r->crew->tracks);
 }
 
 static gm_usage_plan usage_plan(const gm_run *r)
 {
-    gm_usage_plan p = {.threads = r->threads, .probed = r->shared->probed};
-    for (uint32_t g = 0; g < r->c.ngroups; g++)
-        if (group_writes(&r->c.groups[g]))
-            p.exclusive += r->c.groups[g].threads;
+    gm_usage_plan p = {.threads = parts(r), .probed = r->shared->probed};
+    uint32_t writers = 0; /* goroutines; no more of them at one time than there are Ps */
+    for (uint32_t i = 0; i < r->c.ngroups; i++) {
+        const gm_group *g = &r->c.groups[i];
+        if (!does_operations(g) || !group_writes(g))
+            continue;
+        p.exclusive += g->threads;
+        writers += g->goroutines;
+    }
+    p.exclusive += writers < r->desks ? writers : r->desks;
     return p;
 }
 
@@ -395,7 +513,7 @@ static void merge(gm_run *r)
 {
     gm_shared *s = r->shared;
     uint64_t last = s->t0;
-    for (uint32_t i = 0; i < r->threads; i++) {
+    for (uint32_t i = 0; i < parts(r); i++) {
         last = r->workers[i]->ended > last ? r->workers[i]->ended : last;
         if (i)
             gm_recorder_merge(&r->workers[0]->recorder, &r->workers[i]->recorder);
@@ -403,6 +521,14 @@ static void merge(gm_run *r)
     gm_slowest_sort(&r->workers[0]->recorder.slowest);
     r->elapsed_ns = gm_ticks_to_ns(&s->ticks, last - s->t0);
     r->drift_ppm = gm_ticks_drift_ppm(&s->ticks);
+}
+
+/* Until all of its threads are joined. */
+static int finish_crew(gm_run *r)
+{
+    int status = gm_crew_finish(r->crew);
+    gm_sched_totals(r->crew->sched, &r->crew_did);
+    return status;
 }
 
 /* From the first thread to the last. */
@@ -415,9 +541,14 @@ static int drive(gm_run *r)
     uint32_t n = 0;
     for (; n < r->threads && status == GM_OK; n += status == GM_OK)
         status = r->spawner.start(r->spawner.ctx, gm_worker_main, r->workers[n], &r->handles[n]);
-    conduct(r, n, status != GM_OK);
+    if (r->crew && status == GM_OK)
+        status = gm_crew_start(r->crew);
+    bool crew = r->crew && status == GM_OK;
+    conduct(r, n, crew, status != GM_OK);
     for (uint32_t i = 0; i < n; i++)
         r->spawner.join(r->spawner.ctx, r->handles[i]);
+    if (crew)
+        status = finish_crew(r);
     base->end(r->c.target);
     for (uint32_t i = 0; i < n && status == GM_OK; i++)
         status = r->workers[i]->status;
@@ -448,7 +579,7 @@ void gm_run_cancel(gm_run *r)
 uint64_t gm_run_progress(gm_run *r)
 {
     uint64_t n = gm_load_rlx(&r->filled);
-    for (uint32_t i = 0; i < r->threads; i++)
+    for (uint32_t i = 0; i < parts(r); i++)
         n += gm_load_rlx(&r->workers[i]->progress);
     return n;
 }
@@ -477,7 +608,7 @@ void gm_run_totals_get(gm_run *r, gm_run_totals *out)
     memcpy(out->done, all->done, sizeof out->done);
     memcpy(out->hits, all->hits, sizeof out->hits);
     memcpy(out->errors, all->errors, sizeof out->errors);
-    for (uint32_t i = 0; i < r->threads; i++) {
+    for (uint32_t i = 0; i < parts(r); i++) {
         uint64_t behind = gm_ticks_to_ns(t, r->workers[i]->behind_ticks);
         out->behind_ns = behind > out->behind_ns ? behind : out->behind_ns;
     }
@@ -505,6 +636,11 @@ gm_hist *gm_run_latency(gm_run *r, int op)
 gm_hist *gm_run_service(gm_run *r, int op)
 {
     return op >= 0 && op < GM_OPS ? merged(r)->service[op] : NULL;
+}
+
+gm_hist *gm_run_delay(gm_run *r, int op)
+{
+    return op >= 0 && op < GM_OPS ? merged(r)->delay[op] : NULL;
 }
 
 static bool row_is_empty(const gm_row *row)
@@ -549,4 +685,48 @@ size_t gm_run_timeline(gm_run *r, gm_interval *out, size_t cap)
     for (size_t i = 0; i < t->used && i < cap; i++)
         out[i] = gm_slot_summary(&t->slots[i]);
     return (size_t)t->used;
+}
+
+/* ------------------------------------------------------------------ results: the scheduler's */
+
+int gm_run_sched(gm_run *r, gm_sched_stats *out)
+{
+    *out = r->crew_did;
+    return r->crew ? GM_OK : GM_MISS;
+}
+
+static uint64_t since_start(const gm_run *r, uint64_t ticks)
+{
+    return gm_ticks_to_ns(&r->shared->ticks, gm_ticks_above(ticks, r->shared->t0));
+}
+
+size_t gm_run_sched_rows(gm_run *r, uint64_t *out, size_t cap)
+{
+    const gm_tracks *t = r->crew ? r->crew->tracks : NULL;
+    for (size_t i = 0; t && i < t->nrows && i < cap; i++) {
+        uint64_t *row = out + i * t->width;
+        memcpy(row, t->rows + i * t->width, t->width * sizeof *row);
+        row[gm_row_at] = since_start(r, row[gm_row_at]);
+    }
+    return t ? (size_t)t->nrows : 0;
+}
+
+uint64_t gm_run_goroutines_done(gm_run *r, uint32_t group)
+{
+    uint64_t done = 0;
+    for (uint32_t i = 0; r->crew && i < r->crew->n; i++)
+        done += r->crew->hands[i].group == group ? r->crew->hands[i].done : 0;
+    return done;
+}
+
+size_t gm_run_slices(gm_run *r, uint32_t p, gm_slice *out, size_t cap, uint64_t *dropped)
+{
+    const gm_track *t = r->crew && p < r->desks ? &r->crew->tracks->of[p] : NULL;
+    *dropped = t ? t->dropped : 0;
+    for (size_t i = 0; t && i < t->n && i < cap; i++) {
+        out[i] = t->slices[i];
+        out[i].begin = since_start(r, out[i].begin);
+        out[i].end = since_start(r, out[i].end);
+    }
+    return t ? (size_t)t->n : 0;
 }

@@ -13,7 +13,8 @@
  *   service   from the actual start
  *   backlog   the thread was still busy with earlier operations: its cause, and what that time had been spent on
  *             ("inherited": the ticks by cause since the thread last had nothing to do, in proportion)
- *   dispatch  the thread was free and came late: `rest`, or `preempted` if that took longer than `slow_ns`
+ *   dispatch  the thread was free and came late: `rest`, or `preempted` if that took longer than `slow_ns`; of a goroutine what
+ *             it waited for the CPU, ready to run, is taken off first: the causes of csrc/sched/tracks.c
  *
  * CAUSES are kept by latency: a matrix for each kind of operation, whose rows are octaves cut into 32, so that the share of
  * each cause above any percentile can be told afterwards. What the probe measured is charged as it is. Two causes have no
@@ -55,6 +56,7 @@ static uint64_t coarse_low(size_t i, unsigned bits)
     return ((i & (half - 1)) + half) << k;
 }
 
+_Static_assert(GM_CAUSES == GM_CAUSE_RUN_QUEUE + GM_WAIT_KINDS, "a cause for each kind of wait");
 _Static_assert(gm_rows >= ((gm_top_bits - gm_row_bits - 1) << gm_row_bits) + (2 << gm_row_bits), "a row for every latency");
 _Static_assert(gm_coarse_len >= ((gm_top_bits - gm_coarse_bits - 1) << gm_coarse_bits) + (2 << gm_coarse_bits),
                "a bucket for each");
@@ -85,7 +87,9 @@ static bool init_op(gm_recorder *r, int op)
         r->service[op] = gm_hist_make(p->alloc, HIST_DIGITS, HIST_HIGHEST_NS);
     if (p->probed)
         r->rows[op] = obtain(r, gm_rows * sizeof(gm_row));
-    return r->latency[op] && (!p->paced || r->service[op]) && (!p->probed || r->rows[op]);
+    if (p->delays)
+        r->delay[op] = gm_hist_make(p->alloc, HIST_DIGITS, HIST_HIGHEST_NS);
+    return r->latency[op] && (!p->paced || r->service[op]) && (!p->delays || r->delay[op]) && (!p->probed || r->rows[op]);
 }
 
 int gm_recorder_init(gm_recorder *r, const gm_recorder_plan *plan)
@@ -115,6 +119,7 @@ void gm_recorder_free(gm_recorder *r)
     for (int op = 0; op < GM_OPS; op++) {
         gm_hist_free(r->latency[op]);
         gm_hist_free(r->service[op]);
+        gm_hist_free(r->delay[op]);
         give_back(r, r->rows[op], gm_rows * sizeof(gm_row));
     }
     give_back(r, r->timeline.slots, r->timeline.cap * sizeof(gm_slot));
@@ -133,6 +138,8 @@ void gm_recorder_reset(gm_recorder *r)
             gm_hist_reset(r->latency[op]);
         if (r->service[op])
             gm_hist_reset(r->service[op]);
+        if (r->delay[op])
+            gm_hist_reset(r->delay[op]);
         if (r->rows[op])
             memset(r->rows[op], 0, gm_rows * sizeof(gm_row));
     }
@@ -359,8 +366,14 @@ static void decompose(const gm_recorder *r, const gm_sample *s, const gm_probe *
         own[GM_CAUSE_REST] = gm_ticks_above(s->end, s->start);
     uint64_t late = gm_ticks_above(s->start, s->due), backlog = gm_ticks_above(s->free_at, s->due);
     backlog = backlog < late ? backlog : late;
+    uint64_t dispatch = late - backlog;
+    for (int k = 0; s->waits && k < GM_WAIT_KINDS; k++) {
+        uint64_t part = s->waits[k] < dispatch ? s->waits[k] : dispatch;
+        own[GM_CAUSE_RUN_QUEUE + k] += part;
+        dispatch -= part;
+    }
     own[GM_CAUSE_BACKLOG] += backlog;
-    own[late - backlog > r->slow_ticks ? GM_CAUSE_PREEMPTED : GM_CAUSE_REST] += late - backlog;
+    own[dispatch > r->slow_ticks ? GM_CAUSE_PREEMPTED : GM_CAUSE_REST] += dispatch;
 }
 
 /* The backlog's time by what the thread had been doing. */
@@ -410,7 +423,8 @@ void gm_recorder_add_in_full(gm_recorder *r, gm_sample s, gm_probe *p, uint64_t 
 {
     uint64_t own[GM_CAUSES];
     seen of = {0, 0};
-    uint64_t ticks = gm_ticks_above(s.end, s.start), dispatch = gm_ticks_above(s.start, s.due > s.free_at ? s.due : s.free_at);
+    uint64_t ticks = gm_ticks_above(s.end, s.start);
+    uint64_t dispatch = gm_dispatch(&s) - gm_delayed(&s); /* what the thread did while it waited is not looked at here */
     if (p && ticks > r->slow_ticks)
         of = look_closer(r, p, dispatch > r->slow_ticks ? dispatch : 0);
     else if (p && ticks > r->fault_ticks)
@@ -441,6 +455,8 @@ static void merge_op(gm_recorder *into, const gm_recorder *from, int op)
     into->hits[op] += from->hits[op];
     if (into->latency[op])
         gm_hist_add(into->latency[op], from->latency[op]);
+    if (into->delay[op])
+        gm_hist_add(into->delay[op], from->delay[op]);
     if (into->service[op])
         gm_hist_add(into->service[op], from->service[op]);
     for (size_t i = 0; into->rows[op] && i < gm_rows; i++)

@@ -25,6 +25,7 @@ typedef struct gm_sample {
     uint64_t due;     /* open loop: its intended start; else its start */
     uint64_t free_at; /* open loop: when the thread was through with the one before */
     uint64_t start, end;
+    const uint64_t *waits; /* of a goroutine: for the CPU, between due and start, by enum gm_wait_kind; NULL: of a thread */
 } gm_sample;
 
 typedef struct gm_slot {
@@ -55,8 +56,9 @@ typedef struct gm_slowest {
 typedef struct gm_recorder_plan {
     const gm_alloc *alloc;
     const gm_ticks *ticks;
-    uint32_t ops; /* bit k: operations of kind k occur */
-    bool timed, paced, probed;
+    uint32_t ops;              /* bit k: operations of kind k occur */
+    bool timed, paced, probed; /* paced: latency may begin before service */
+    bool delays;               /* goroutines are there, which wait for the CPU */
     uint64_t slow_ns, faults_ns;
     uint32_t slowest;
     uint64_t interval_ns, intervals;
@@ -69,7 +71,7 @@ typedef struct gm_recorder {
     uint64_t done[GM_OPS], hits[GM_OPS], errors[9];
     uint64_t untimed;                             /* operations since the last timed one */
     uint64_t slow_ticks, fault_ticks, look_ticks; /* see recorder.c */
-    gm_hist *latency[GM_OPS], *service[GM_OPS];
+    gm_hist *latency[GM_OPS], *service[GM_OPS], *delay[GM_OPS];
     gm_row *rows[GM_OPS];
     gm_timeline timeline;
     gm_slowest slowest;
@@ -129,6 +131,27 @@ static inline void gm_recorder_charge(gm_row *row, const gm_probe *p)
         row->own[__builtin_ctz(touched)] += p->ticks[__builtin_ctz(touched)];
 }
 
+static inline uint64_t gm_waited(const uint64_t *waits)
+{
+    uint64_t all = 0;
+    for (int k = 0; waits && k < GM_WAIT_KINDS; k++)
+        all += waits[k];
+    return all;
+}
+
+/* Between when it could have begun and when it did. */
+static inline uint64_t gm_dispatch(const gm_sample *s)
+{
+    return gm_ticks_above(s->start, s->due > s->free_at ? s->due : s->free_at);
+}
+
+/* Of that, what a goroutine waited for the CPU: it may have begun to wait before it was due. */
+static inline uint64_t gm_delayed(const gm_sample *s)
+{
+    uint64_t waited = gm_waited(s->waits), dispatch = gm_dispatch(s);
+    return waited < dispatch ? waited : dispatch;
+}
+
 /* One timed operation. p: its probe, finished; or NULL. The short way is that of most operations. */
 static inline void gm_recorder_add(gm_recorder *r, gm_sample s, gm_probe *p, const gm_variant *v, void *self)
 {
@@ -138,6 +161,8 @@ static inline void gm_recorder_add(gm_recorder *r, gm_sample s, gm_probe *p, con
         latency_ns = gm_ticks_to_ns(r->plan.ticks, gm_ticks_above(s.end, s.due));
     }
     gm_hist_count(r->latency[s.op], gm_hist_half_bits_3, latency_ns);
+    if (s.waits)
+        gm_hist_count(r->delay[s.op], gm_hist_half_bits_3, gm_ticks_to_ns(r->plan.ticks, gm_delayed(&s)));
     gm_recorder_tick(r, s.end, latency_ns);
     bool slow = latency_ns > r->slowest.floor_ns || ticks > r->fault_ticks;
     if (gm_unlikely(slow || (p && r->plan.paced)))

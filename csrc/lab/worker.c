@@ -72,7 +72,7 @@ static int time_one(gm_worker *w, const gm_request *r, const uint64_t *due)
         gm_probe_charge(p, end);
     gm_recorder_count(&w->recorder, r->op, status);
     if (gm_likely(status >= 0)) {
-        gm_sample sample = {r->op, due ? *due : start, due ? w->free_at : start, start, end};
+        gm_sample sample = {r->op, due ? *due : start, due ? w->free_at : start, start, end, due ? w->waits : NULL};
         gm_recorder_add(&w->recorder, sample, p, s->v, s->self);
     }
     return status;
@@ -88,7 +88,7 @@ static void do_timed(gm_worker *w, const gm_request *r, const uint64_t *due)
     }
 }
 
-static void perform(gm_worker *w, const gm_request *r, const uint64_t *due)
+void gm_worker_perform(gm_worker *w, const gm_request *r, const uint64_t *due)
 {
     if (w->until_timed == 0 || --w->until_timed > 0) {
         do_untimed(w, r);
@@ -140,7 +140,7 @@ static unsigned run_closed(gm_worker *w, unsigned n, int phase)
     const gm_request *r = w->feed.requests + w->next;
     unsigned i = 0;
     for (; i < n && !told_otherwise(w, phase); i++)
-        perform(w, r + i, NULL);
+        gm_worker_perform(w, r + i, NULL);
     return i;
 }
 
@@ -168,22 +168,16 @@ static bool wait_until(gm_worker *w, uint64_t due, int phase)
     return true;
 }
 
-/* An instant of the schedule in ticks; those that nobody will live to see are all the same. */
-static uint64_t due_at(const gm_worker *w, double after)
-{
-    return w->shared->t0 + (after < 0x1p62 ? (uint64_t)after : UINT64_C(1) << 62);
-}
-
 static unsigned run_open(gm_worker *w, unsigned n, int phase)
 {
     for (unsigned i = 0; i < n; i++) {
-        uint64_t due = due_at(w, w->feed.dues[w->next + i]);
+        uint64_t due = gm_due_at(w->shared, w->feed.dues[w->next + i]);
         if (!wait_until(w, due, phase) || told_otherwise(w, phase)) {
             uint64_t now = gm_tick_start(w->shared->ticks.hardware);
             w->behind_ticks = now > due ? now - due : 0;
             return i;
         }
-        perform(w, &w->feed.requests[w->next + i], &due);
+        gm_worker_perform(w, &w->feed.requests[w->next + i], &due);
         w->behind_ticks = w->free_at > due ? w->free_at - due : 0;
         gm_store_rlx(&w->progress, gm_load_rlx(&w->progress) + 1);
     }

@@ -33,6 +33,9 @@ typedef struct gm_worker {
     unsigned next, drawn; /* of the feed's block: the next to do, and how many there are */
     uint32_t until_timed; /* operations until the next that is timed */
     uint64_t free_at;
+    const uint64_t *waits; /* of the goroutine that it does the operations for; NULL: its own */
+    const void *thread;    /* a P's desk (crew.c): the M that it was last used by, and */
+    uint64_t runs;         /* how often goroutines had been put on the P by then */
     /* results */
     int status;
     uint64_t warmed_up; /* operations of the warm-up */
@@ -42,6 +45,14 @@ typedef struct gm_worker {
     char pad[128];
 } gm_worker;
 
+/* An instant of the schedule in ticks; those that nobody will live to see are all the same. */
+static inline uint64_t gm_due_at(const gm_shared *s, double after)
+{
+    return s->t0 + (after < 0x1p62 ? (uint64_t)after : UINT64_C(1) << 62);
+}
+
 void *gm_worker_main(void *worker);
+/* One operation, timed if it is its turn. due: its intended start, or NULL. */
+void gm_worker_perform(gm_worker *w, const gm_request *r, const uint64_t *due);
 
 #endif

@@ -113,17 +113,36 @@ uint32_t gm_globq_size(gm_globq *q)
     return gm_load_rlx(tail_of(q)) - head;
 }
 
+static void list_put(gm_globq *q, gm_list *items, uint64_t *at, bool hardware)
+{
+    gm_rt_lock(q->lock);
+    if (at)
+        *at = gm_tick_start(hardware); /* nobody else can have the items yet */
+    gm_list_append(&q->list, items);
+    gm_store_rlx(&q->size, q->list.n);
+    gm_rt_unlock(q->lock);
+}
+
 void gm_globq_put(gm_globq *q, gm_list *items)
 {
     if (q->kind == GM_GLOBQ_LIST) {
-        gm_rt_lock(q->lock);
-        gm_list_append(&q->list, items);
-        gm_store_rlx(&q->size, q->list.n);
-        gm_rt_unlock(q->lock);
+        list_put(q, items, NULL, false);
         return;
     }
     for (gm_link *item; (item = gm_list_take(items));)
         ring_put(q, item);
+}
+
+void gm_globq_put_one(gm_globq *q, gm_link *item, uint64_t *at, bool hardware)
+{
+    gm_list one = {0};
+    if (q->kind == GM_GLOBQ_LIST) {
+        gm_list_add(&one, item);
+        list_put(q, &one, at, hardware);
+        return;
+    }
+    *at = gm_tick_start(hardware);
+    ring_put(q, item);
 }
 
 gm_link *gm_globq_get(gm_globq *q)

@@ -66,6 +66,7 @@ static void allow_signal(void)
 static void put_back_async(gm_m *m, gm_g *g)
 {
     m->p->did.preempted_async++;
+    gm_track_end(m, g, GM_TO_ASYNC);
     gm_put_preempted(m, g);
 }
 
@@ -118,6 +119,7 @@ void gm_signals_here(gm_m *m)
 static void put_back_sync(gm_m *m, gm_g *g)
 {
     m->p->did.preempted_sync++;
+    gm_track_end(m, g, GM_TO_SYNC);
     gm_put_preempted(m, g);
 }
 

@@ -166,6 +166,7 @@ static void new_m(gm_sched *s, gm_p *p, bool spinning, uint64_t number)
     }
     m->s = s;
     m->next_p = p;
+    m->number = (uint32_t)number;
     m->spinning = spinning;
     gm_xoshiro_seed(&m->rng, gm_seed_of(s->c.seed, number));
     if (s->spawner.start(s->spawner.ctx, m_main, m, &m->thread) != GM_OK) {
@@ -185,7 +186,7 @@ void gm_start_m(gm_sched *s, gm_p *p, bool spinning)
     gm_rt_lock(&s->lock);
     gm_m *m = (gm_m *)gm_list_take(&s->idle_ms);
     s->ms += !m;
-    uint64_t number = s->ms;
+    uint64_t number = s->m_numbers += !m;
     gm_rt_unlock(&s->lock);
     if (!m) {
         new_m(s, p, spinning, number);
@@ -277,6 +278,19 @@ bool gm_all_gone(gm_sched *s)
 
 /* ------------------------------------------------------------------ looking for work */
 
+/* How long the lock of the global queue takes is measured for tracks. */
+static void before_global(gm_m *m)
+{
+    if (m->s->c.tracks)
+        m->asked_at = gm_tick_start(m->s->ticks.hardware);
+}
+
+static void after_global(gm_m *m)
+{
+    if (m->s->c.tracks)
+        m->got_at = gm_tick_start(m->s->ticks.hardware);
+}
+
 static gm_g *from_global(gm_m *m)
 {
     gm_sched *s = m->s;
@@ -284,7 +298,10 @@ static gm_g *from_global(gm_m *m)
     gm_list got = {0}, overflow = {0};
     if (gm_globq_size(&s->queue) == 0)
         return NULL;
+    m->found = GM_FROM_GLOBAL;
+    before_global(m);
     gm_globq_get_share(&s->queue, s->c.procs, globalShare, &got);
+    after_global(m);
     p->did.global_gets += got.n;
     gm_g *first = (gm_g *)gm_list_take(&got);
     for (gm_link *g; (g = gm_list_take(&got));)
@@ -346,6 +363,7 @@ static gm_g *look_around(gm_m *m)
         m->p->did.spins++;
     }
     gm_g *g = NULL;
+    m->found = GM_FROM_STEAL;
     for (int round = 0; !g && round < stealRounds; round++)
         g = steal_once(m, round == stealRounds - 1);
     return g;
@@ -425,9 +443,19 @@ static gm_g *on_tick(gm_m *m)
     gm_p *p = m->p;
     if (gm_load_rlx(&p->tick) % globalEvery || gm_globq_size(&m->s->queue) == 0)
         return NULL;
+    m->found = GM_FROM_GLOBAL;
+    before_global(m);
     gm_g *g = (gm_g *)gm_globq_get(&m->s->queue);
+    after_global(m);
     p->did.global_ticks++;
     p->did.global_gets += g != NULL;
+    return g;
+}
+
+static gm_g *from_own(gm_m *m, bool *inherit)
+{
+    gm_g *g = (gm_g *)gm_runq_get(&m->p->runq, inherit);
+    m->found = *inherit ? GM_FROM_NEXT : GM_FROM_LOCAL;
     return g;
 }
 
@@ -438,13 +466,14 @@ static gm_g *find(gm_m *m, bool *inherit)
         *inherit = false;
         if ((g = m->returned)) {
             m->returned = NULL;
+            m->found = GM_FROM_CALL;
             return g;
         }
         if (!m->p) {
             sleep_m(m);
             continue;
         }
-        if ((g = on_tick(m)) || (g = (gm_g *)gm_runq_get(&m->p->runq, inherit)) || (g = from_global(m)) || (g = look_around(m)))
+        if ((g = on_tick(m)) || (g = from_own(m, inherit)) || (g = from_global(m)) || (g = look_around(m)))
             return g;
         give_up_p(m);
     }
@@ -479,6 +508,7 @@ static void run(gm_m *m, gm_g *g, bool inherit)
     if (m->spinning)
         stop_spinning(m);
     count_run(m, g, inherit);
+    gm_track_run(m, g);
     g->m = m;
     gm_store_rlx(&g->asked, 0);
     gm_store_rel(&m->g, g); /* pairs with gm_ask */
@@ -520,14 +550,19 @@ static void stamp(gm_sched *s, gm_g *g)
 {
     if (s->c.measure)
         g->since = gm_tick_start(s->ticks.hardware);
+    g->queued_at = 0;
 }
 
 static void to_global(gm_sched *s, gm_g *g)
 {
-    gm_list one = {0};
     stamp(s, g);
-    gm_list_add(&one, &g->link);
-    gm_globq_put(&s->queue, &one);
+    if (s->c.tracks) {
+        gm_globq_put_one(&s->queue, &g->link, &g->queued_at, s->ticks.hardware);
+    } else {
+        gm_list one = {0};
+        gm_list_add(&one, &g->link);
+        gm_globq_put(&s->queue, &one);
+    }
     gm_wake_p(s);
 }
 
@@ -549,6 +584,7 @@ static void to_local(gm_sched *s, gm_p *p, gm_g *g)
 static void put_yielded(gm_m *m, gm_g *g)
 {
     m->p->did.yields++;
+    gm_track_end(m, g, GM_TO_YIELD);
     to_global(m->s, g);
 }
 
@@ -571,6 +607,7 @@ void gm_put_preempted(gm_m *m, gm_g *g)
 static void put_parked(gm_m *m, gm_g *g)
 {
     m->p->did.parks++;
+    gm_track_end(m, g, GM_TO_PARK);
     gm_rt_unlock(g->held); /* from here on it may be made ready (W5) */
 }
 
@@ -593,6 +630,7 @@ static void put_ended(gm_m *m, gm_g *g)
 {
     gm_sched *s = m->s;
     gm_p *p = m->p;
+    gm_track_end(m, g, GM_TO_END);
     gm_store_rel(&p->finished, gm_load_rlx(&p->finished) + 1); /* pairs with gm_goroutines */
     if (s->c.globq != GM_GLOBQ_LIST)
         gm_sub_rlx(&s->live, 1);
@@ -638,6 +676,7 @@ void gm_block_begin(gm_g *g)
     gm_m *m = g->m;
     gm_p *p = m->p;
     p->did.blocks++;
+    gm_track_end(m, g, GM_TO_CALL);
     gm_store_rlx(&p->block_tick, gm_load_rlx(&p->block_tick) + 1); /* relaxed: sysmon looks (M2) */
     m->blocked_p = p;
     m->p = NULL;
@@ -653,6 +692,7 @@ void gm_block_end(gm_g *g)
     if (gm_cas_acq(&p->status, &blocked, gm_p_running)) { /* M1 */
         take_p(m, p);
         p->did.reacquired++;
+        gm_track_again(m);
     } else {
         gm_switch_away(g, put_returned);
     }
@@ -679,6 +719,7 @@ static gm_g *new_record(gm_sched *s)
     gm_rt_lock(&s->lock);
     int status = gm_stacks_take(&s->stacks, &g->context.stack);
     if (status == GM_OK) {
+        g->number = ++s->g_numbers;
         g->all = s->all_gs;
         s->all_gs = g;
     }

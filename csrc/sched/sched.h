@@ -58,6 +58,10 @@ struct gm_g {
     void (*after)(gm_m *m, gm_g *g); /* what its M does when it has been switched away */
     gm_rt_mutex *held;               /* released by then */
     uint64_t since;                  /* ticks: when it was made ready */
+    uint32_t number;                 /* of its record */
+    uint8_t left;                    /* enum gm_run_to: what its last run ended by */
+    uint64_t queued_at;              /* ticks: the lock was got to put it into the global queue; 0: it was not put there */
+    uint64_t waited[GM_WAIT_KINDS];  /* ticks, until somebody sets them to 0; with tracks only (tracks.c) */
     uint64_t aside_ns;               /* when it was put aside */
     gm_g *all;                       /* the scheduler's list of all */
 };
@@ -77,6 +81,10 @@ struct gm_m {
     _Atomic uint32_t signalled; /* a signal is under way */
     bool joined;
     uint64_t refused;
+    uint32_t number;
+    uint8_t found;             /* enum gm_run_from: where the goroutine was that it runs */
+    uint64_t asked_at, got_at; /* ticks: around the last taking from the global queue */
+    uint64_t began;            /* ticks: the run of the goroutine */
     gm_xoshiro rng;
     gm_m *all;
 };
@@ -111,10 +119,11 @@ struct gm_sched {
     gm_globq queue;
     _Alignas(128) gm_rt_mutex lock; /* of what follows, and of the list in queue */
     gm_list idle_ps, idle_ms, free, put_aside;
-    _Atomic uint32_t free_count; /* of free; looked at without the lock as a hint */
-    uint32_t ms;                 /* that exist or are being made */
-    uint32_t gone;               /* of them, those that are done */
-    uint32_t aside;              /* Gs put aside, or taken from there and not yet queued */
+    _Atomic uint32_t free_count;   /* of free; looked at without the lock as a hint */
+    uint32_t ms;                   /* that exist or are being made */
+    uint32_t gone;                 /* of them, those that are done */
+    uint32_t aside;                /* Gs put aside, or taken from there and not yet queued */
+    uint32_t g_numbers, m_numbers; /* given so far */
     gm_g *all_gs;
     gm_m *all_ms;
     gm_stacks stacks;
@@ -166,6 +175,12 @@ void gm_wake_p(gm_sched *s);
 bool gm_deadlocked(const gm_sched *s);
 bool gm_all_gone(gm_sched *s);
 void *gm_sysmon_main(void *sched);
+
+/* tracks.c: nothing happens in them where there are no tracks */
+void gm_track_ready(gm_g *g);                     /* it is about to be queued */
+void gm_track_run(gm_m *m, gm_g *g);              /* it is about to run */
+void gm_track_end(gm_m *m, gm_g *g, uint8_t why); /* it runs no more; m has its P still */
+void gm_track_again(gm_m *m);                     /* back from a blocking call, on the P that it had */
 
 /* preempt.c */
 int gm_signals_begin(void);

@@ -23,7 +23,8 @@ from gomap.lab.interrupt import ctrl_c_calls
 from gomap.lab.keystreams import KeyStream
 from gomap.lab.machine import this_machine
 from gomap.lab.result import CAUSES, CauseTable, Clock, MapEvent, Result, SlowOperation, ThreadTotals, Timeline
-from gomap.lab.workload import OPERATIONS, Group, Trace, Workload
+from gomap.lab.schedule import SchedulerRun, timeline_of, trace_of
+from gomap.lab.workload import DOES, OPERATIONS, Group, Trace, Workload, whole
 from gomap.map import EVENTS, PAGES, RECORDED, Event, Map
 from gomap.variants import variant
 
@@ -31,6 +32,7 @@ __all__ = ["EngineError", "run"]
 
 _INTERVALS = 4096
 _EVENTS = 1 << 16
+_MOST_TRACED = 1 << 26
 _POLL_S = 0.1
 _WAITS = ("waits", "read_waits")
 _KIND_OF = {code: kind for kind, code in OPERATIONS.items()}
@@ -58,9 +60,17 @@ class _Config:
         else:
             c.duration_ns, c.warmup_ns = int((w.duration_s or 0) * 1e9), int(w.warmup * 1e9)
         c.every, c.attribution, c.os_clock = w.sample, w.attribution, os_clock
+        if w.procs:
+            c.sched = self.scheduler(w, seed)
         c.slow_ns, c.slowest, c.intervals = int(w.slow_us * 1000), w.slowest, _INTERVALS
         for name, value in overrides.items():
             setattr(c, name, value)
+
+    def scheduler(self, w: Workload, seed: int) -> Any:
+        made = w.core_scheduler()
+        made.seed = seed
+        self.keep.append(made)
+        return made
 
     def new(self, ctype: str, *init: Any) -> Any:
         made = ffi.new(ctype, *init)
@@ -75,6 +85,7 @@ class _Config:
     def set_group(self, to: Any, g: Group, m: Any) -> None:
         to.threads, to.rate, to.poisson = g.threads, g.rate or 0.0, g.arrivals == "poisson"
         to.scan = g.scan
+        to.goroutines, to.does = g.goroutines or 0, DOES[g.does]
         for kind, percent in (g.mix or {}).items():
             to.mix[OPERATIONS[kind]] = percent
         if g.cpus is not None:
@@ -175,20 +186,24 @@ def run(
     oversubscribe: bool = False,
     progress: Callable[[float], None] | None = None,
     os_clock: bool = False,
+    trace: int = 0,
     _overrides: dict[str, Any] | None = None,
 ) -> Result:
-    """Runs a workload on a fresh map by native threads, and returns what they measured.
+    """Runs a workload on a fresh map by native threads, or goroutines on such, and returns what they measured.
 
     All of it is one call into the core with the GIL released; no thread of it ever calls into Python. Ctrl-C stops the
     threads, joins them and returns what was measured until then, marked `interrupted`. progress: called about ten times a
     second with the part done, from 0 to 1. os_clock: time by the operating system's clock even if the CPU has a better one.
-    oversubscribe: as the workload's field.
+    oversubscribe: as the workload's field. trace: how many runs of goroutines to keep of each P, 32 bytes each; what comes
+    after is dropped and counted (`Result.trace`).
 
     Raises `BadValue` (before anything is started), `OutOfMemory`, `EngineError` (no thread, or no permission to pin one).
     """
     w = workload.with_(oversubscribe=True) if oversubscribe and not workload.oversubscribe else workload
     seed = secrets.randbits(64) if w.seed is None else w.seed
-    own = dict(_overrides or {})
+    if trace and not w.procs:
+        raise BadValue("a trace is of goroutines, and the workload has none")
+    own = {"slices": whole(trace, "trace", 0, _MOST_TRACED)} | dict(_overrides or {})
     m = _make_map(w, seed, own.pop("map", None))
     config, out = _Config(w, seed, m, os_clock, own), ffi.new("gm_run **")
     _raise(int(lib.gm_run_new(config.c, out)), w)
@@ -197,7 +212,7 @@ def run(
     status, asked = _wait(handle, config, w, progress)  # if this raises, the thread may still hold the handle
     try:
         _raise(status, w)
-        r = _collect(handle, w, seed, m, started_s)
+        r = _collect(handle, w, seed, m, started_s, trace > 0)
         return replace(r, interrupted=True) if asked else r
     finally:
         ffi.release(handle)
@@ -277,6 +292,20 @@ def _timeline(handle: Any, totals: Any, m: Any) -> Timeline:
     )
 
 
+def _scheduler(handle: Any, w: Workload) -> SchedulerRun | None:
+    if not w.procs:
+        return None
+    did = ffi.new("gm_sched_stats *")
+    lib.gm_run_sched(handle, did)
+    return SchedulerRun(
+        procs=w.procs,
+        knobs=w.scheduler_knobs(),
+        counters={name: int(getattr(did, name)) for name, _ in ffi.typeof(did).item.fields},
+        operations=tuple(int(lib.gm_run_goroutines_done(handle, i)) for i in range(len(w.groups))),
+        timeline=timeline_of(handle, w.procs),
+    )
+
+
 def _threads(handle: Any, n: int) -> tuple[ThreadTotals, ...]:
     found = ffi.new("gm_thread_totals[]", n)
     for i in range(n):
@@ -338,7 +367,7 @@ def _counters(m: Any, timeline: Timeline, start_ns: int) -> dict[str, Any]:
     }
 
 
-def _collect(handle: Any, w: Workload, seed: int, m: Any, started_s: float) -> Result:
+def _collect(handle: Any, w: Workload, seed: int, m: Any, started_s: float, traced: bool) -> Result:
     totals = ffi.new("gm_run_totals *")
     lib.gm_run_totals_get(handle, totals)
     timeline = _timeline(handle, totals, m)
@@ -371,4 +400,7 @@ def _collect(handle: Any, w: Workload, seed: int, m: Any, started_s: float) -> R
         ),
         machine=this_machine().to_dict(),
         started_s=started_s,
+        delay=_histograms(handle, lib.gm_run_delay),
+        scheduler=_scheduler(handle, w),
+        trace=trace_of(handle, w.procs) if traced else None,
     )

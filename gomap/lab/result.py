@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import bisect
 import json
+import os
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from gomap._core import lib
 from gomap.errors import BadValue, MissingTool
 from gomap.lab.histogram import Histogram
+from gomap.lab.schedule import SchedulerRun, ScheduleTrace, scheduler_from
 
 if TYPE_CHECKING:
     import pandas
 
 __all__ = ["CAUSES", "CauseTable", "Clock", "MapEvent", "Result", "SlowOperation", "ThreadTotals", "Timeline"]
 
-SCHEMA = "gomap.run/1"
+SCHEMA = "gomap.run/2"
 DONE = "done"
 
 CAUSES = {
@@ -37,9 +39,16 @@ CAUSES = {
     "assist": lib.GM_CAUSE_ASSIST,
     "barrier_flush": lib.GM_CAUSE_BARRIER_FLUSH,
     "stop_the_world": lib.GM_CAUSE_STOPPED,
+    "run_queue_wait": lib.GM_CAUSE_RUN_QUEUE,
+    "preempted_by_sysmon": lib.GM_CAUSE_DESCHEDULED,
+    "stolen": lib.GM_CAUSE_STOLEN,
+    "global_queue_lock": lib.GM_CAUSE_GLOBAL_LOCK,
     "rest": lib.GM_CAUSE_REST,
 }
-"""What the time of an operation went to, and its code in the core (csrc/base/probe.h, csrc/lab/recorder.c)."""
+"""What the time of an operation went to, and its code in the core (csrc/base/probe.h, csrc/lab/recorder.c).
+Goroutines only (csrc/sched/tracks.c), between being ready and running: `run_queue_wait`, in line behind others;
+`preempted_by_sysmon`, after sysmon had stopped the goroutine; `stolen`, in line until another P stole it; `global_queue_lock`,
+at the lock of the global queue. `preempted` is the operating system's doing."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +64,8 @@ class CauseTable:
 
 @dataclass(frozen=True)
 class SlowOperation:
-    """One of the slowest. `at_ns`: when it began, from the start of the measurement. `latency_ns` from its intended start,
+    """One of the slowest. `at_ns`: when it began, from the start of the measurement. `thread`: the number of its thread or
+    goroutine, counted through all that do operations in the order of the groups. `latency_ns` from its intended start,
     `service_ns` from its actual one. `causes`: nanoseconds by cause, those that are not 0; they add up to the latency.
     `growing_to`: B of the growth in progress when it ended, None if there was none. `page_faults`, `preemptions`: of this
     operation, or of the few before it."""
@@ -134,6 +144,11 @@ class Result:
     means that the rate was not reached. counters: of the map at the end. digest: of the whole map at the end, for runs of a
     number of operations. interrupted: cancelled before its end. outcome: "done", or what a real Go program died of ("fatal
     error: concurrent map writes"): then nothing else was measured.
+
+    Of goroutines, `latency` is the *response* time: from the intended start, or from when the goroutine was through with its
+    operation before, to the end; `service` is the time in the operation; `delay` is the *scheduling* delay in between, ready
+    until running. scheduler: what the scheduler did; trace: its runs of goroutines, if asked for, which are not in the JSON.
+    threads: native ones only.
     """
 
     workload: dict[str, Any]
@@ -159,6 +174,9 @@ class Result:
     started_s: float
     outcome: str = DONE
     schema: str = field(default=SCHEMA)
+    delay: dict[str, Histogram] = field(default_factory=dict)
+    scheduler: SchedulerRun | None = None
+    trace: ScheduleTrace | None = field(default=None, repr=False, compare=False)
 
     @property
     def total(self) -> int:
@@ -225,8 +243,8 @@ class Result:
 
     def to_json(self) -> str:
         """The result as JSON, with its `schema`."""
-        fields = asdict(self)
-        for name in ("latency", "service"):
+        fields = asdict(replace(self, trace=None))
+        for name in ("latency", "service", "delay"):
             fields[name] = {kind: h.to_dict() for kind, h in getattr(self, name).items()}
         return json.dumps(fields)
 
@@ -245,14 +263,15 @@ class Result:
             d = dict(fields)
             if d["schema"] != SCHEMA:
                 raise BadValue(f"schema {SCHEMA} expected, not {d['schema']}")
-            for name in ("latency", "service"):
-                d[name] = {kind: Histogram.from_dict(h) for kind, h in d[name].items()}
+            for name in ("latency", "service", "delay"):
+                d[name] = {kind: Histogram.from_dict(h) for kind, h in d.get(name, {}).items()}
             d["cause_tables"] = {kind: _cause_table(t) for kind, t in d["cause_tables"].items()}
             d["slowest"] = tuple(SlowOperation(**s) for s in d["slowest"])
             columns = {name: tuple(column) for name, column in d["timeline"].items() if name not in ("events", "interval_ns")}
             events = tuple(MapEvent(**e) for e in d["timeline"]["events"])
             d["timeline"] = Timeline(d["timeline"]["interval_ns"], **columns, events=events)
             d["threads"] = tuple(ThreadTotals(**t) for t in d["threads"])
+            d["scheduler"] = scheduler_from(d.get("scheduler"))
             d["clock"] = Clock(**d["clock"])
             d["machine"] = {**d["machine"], "cpus": tuple(d["machine"]["cpus"])}
             return cls(**d)
@@ -260,6 +279,13 @@ class Result:
             if isinstance(e, BadValue):
                 raise
             raise BadValue(f"not a result of a run: {e}") from None
+
+    def write_trace(self, path: str | os.PathLike[str]) -> None:
+        """Writes the runs of goroutines as Chrome's trace JSON, for ui.perfetto.dev and the like: a track a thread, a slice a
+        run, instants for steals and preemptions. `BadValue` if none were kept (`run(workload, trace=...)`)."""
+        if self.trace is None:
+            raise BadValue("no trace was kept: it needs goroutines, and run(workload, trace=65536)")
+        self.trace.write(path)
 
     def to_pandas(self, what: str = "latency") -> pandas.DataFrame:
         """A table as a pandas DataFrame: "latency" (kind, value_ns, count: the histograms), "timeline" (at_ns, count, max_ns,

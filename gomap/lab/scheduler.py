@@ -28,6 +28,7 @@ __all__ = ["SCHEDULER_KNOBS", "Deadlock", "Scene", "SceneResult", "Scheduler", "
 
 _POLL_S = 0.1
 _MOST_PROCS = 256
+_NUMBERS = ("slice_ms", "sysmon_sleep_us", "globq_len")
 
 
 class Deadlock(GomapError, RuntimeError):
@@ -235,6 +236,14 @@ class Scheduler:
         config = ffi.new("gm_sched_config *", self._core[0])
         config.seed = (secrets.randbits(64) if self.seed is None else self.seed) % 2**64
         return config
+
+
+def scheduler_config(procs: int, settings: Mapping[str, Any]) -> Any:
+    """The core's configuration of a scheduler for a workload's goroutines. `BadValue` for what is no setting."""
+    for name in settings:
+        if name not in (*SCHEDULER_KNOBS, *_NUMBERS):
+            raise BadValue(f"scheduler: unknown knob {name!r}, allowed: {', '.join((*SCHEDULER_KNOBS, *_NUMBERS))}")
+    return ffi.new("gm_sched_config *", Scheduler(procs, **settings)._core[0])
 
 
 def _core_scene(scene: Scene) -> tuple[Any, list[Any]]:

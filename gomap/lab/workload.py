@@ -24,7 +24,7 @@ from gomap.lab.traces import TraceData, read_trace
 from gomap.map import HASHERS, LAYOUTS
 from gomap.variants import variant
 
-__all__ = ["MIX_KINDS", "OPERATIONS", "Group", "Trace", "Workload"]
+__all__ = ["DOES", "MIX_KINDS", "OPERATIONS", "Group", "Trace", "Workload"]
 
 OPERATIONS = {
     "get": lib.GM_OP_GET,
@@ -43,7 +43,18 @@ OPERATIONS = {
 """What an operation of a workload is called, and its code in the core. `fill` is the assign that follows a missed get of a
 trace; replace and incr come from traces, but may stand in a mix."""
 
+DOES = {
+    "operations": lib.GM_DOES_OPERATIONS,
+    "hog": lib.GM_DOES_HOG,
+    "calls": lib.GM_DOES_CALLS,
+    "yields": lib.GM_DOES_YIELDS,
+    "ping-pong": lib.GM_DOES_PING_PONG,
+}
+"""What the goroutines of a group do, and its code in the core."""
+
 MIX_KINDS = tuple(kind for kind in OPERATIONS if kind != "fill")
+_MOST_GOROUTINES = {True: 65_536, False: 1_048_576}  # that do operations, each with its stream of requests; others
+_MOST_BLOCKED = 1000
 KEY_KINDS = ("int64", "int32", "uint32", "float64", "str", "bytesN")
 KNOB_VARIANTS = ("plain", "mutex", "rwmutex", "sharded")
 _NEEDS_KEYS = {"get", "get_miss", "assign", "load_or_store", "replace", "incr", "add"}
@@ -94,7 +105,7 @@ def _number(value: Any, name: str) -> float:
     return float(value)
 
 
-def _whole(value: Any, name: str, least: int, most: int = LARGEST) -> int:
+def whole(value: Any, name: str, least: int, most: int = LARGEST) -> int:
     try:
         number = operator.index(value)
     except TypeError:
@@ -126,13 +137,20 @@ def _checked_mix(mix: Any) -> Mapping[str, float]:
 
 @dataclass(frozen=True)
 class Group:
-    """Threads that do the same.
+    """Threads, or goroutines, that do the same.
 
     threads: how many. mix: percentages by operation, adding up to 100 (see `OPERATIONS`; csrc/lab/feed.c tells which key each
     takes); None: a trace's own operations, or all "get". keys: a `KeyStream` or a `Trace`. rate: operations a second, of all
     its threads together (open loop: latency counts from the intended start); None: as fast as possible (closed loop).
     arrivals: "fixed" or "poisson". cpus: the CPU of each thread, from those this process may use; None: the system places
     them. scan: how many entries one iterate visits; 0: all.
+
+    goroutines: instead of threads (which are 0 then), so many goroutines on Go's scheduler (csrc/sched). All goroutines of a
+    workload share one, with `procs` Ps: give it in one group, or the same in each; None: as many as there are CPUs. One that is
+    early in an open loop sleeps in a blocking call. One that waits for a lock of the map's design waits with its thread and P.
+    does: "operations" on the map; or nothing with it, for as long as the run lasts: "hog" computes without any safe point,
+    "calls" with one every microsecond or so, "yields" calls Gosched again and again, "ping-pong" is pairs that wake each other
+    over unbuffered channels.
     """
 
     threads: int = 1
@@ -142,12 +160,17 @@ class Group:
     arrivals: str = "fixed"
     cpus: tuple[int, ...] | None = None
     scan: int = 100
+    goroutines: int | None = None
+    procs: int | None = None
+    does: str = "operations"
 
     def __post_init__(self) -> None:
-        _whole(self.threads, "threads", 1, 1024)
+        self._check_who()
         if not isinstance(self.keys, (KeyStream, Trace)):
             raise BadValue(f"keys: a key stream or a Trace expected, not {self.keys!r:.60}")
-        if self.mix is not None:
+        if self.does != "operations":
+            object.__setattr__(self, "mix", MappingProxyType({}))
+        elif self.mix is not None:
             object.__setattr__(self, "mix", _checked_mix(self.mix))
         elif not isinstance(self.keys, Trace):
             object.__setattr__(self, "mix", MappingProxyType({"get": 100.0}))
@@ -158,12 +181,37 @@ class Group:
             raise BadValue(f"rate must be above 0 (from 1e-9) and at most 1e9 operations a second: {self.rate:g}")
         if self.arrivals not in ("fixed", "poisson"):
             raise BadValue(f"unknown arrivals {self.arrivals!r}, allowed: fixed, poisson")
-        _whole(self.scan, "scan", 0)
+        whole(self.scan, "scan", 0)
         if self.cpus is not None:
             self._check_cpus()
 
+    def _check_who(self) -> None:
+        if self.does not in DOES:
+            raise BadValue(f"unknown does {self.does!r}, allowed: {', '.join(DOES)}")
+        if self.goroutines is None:
+            whole(self.threads, "threads", 1, 1024)
+            if self.procs is not None or self.does != "operations":
+                raise BadValue(f"{'procs' if self.procs is not None else 'does'} is for goroutines, and the group has threads")
+            return
+        whole(self.goroutines, "goroutines", 1, _MOST_GOROUTINES[self.does == "operations"])
+        if self.threads not in (0, 1):
+            raise BadValue(f"a group has threads or goroutines, not both: {self.threads} threads, {self.goroutines} goroutines")
+        if self.procs is not None:
+            whole(self.procs, "procs", 1, 256)
+        if self.cpus is not None:
+            raise BadValue("goroutines cannot be pinned: they run on whichever thread has a P")
+        if self.does != "operations" and (self.mix or self.rate is not None):
+            raise BadValue(f"goroutines that do {self.does!r} do no operations: give no mix and no rate")
+        if self.does == "ping-pong" and self.goroutines % 2:
+            raise BadValue(f"ping-pong needs two by two: an even number of goroutines, not {self.goroutines}")
+        if self.rate is not None and self.goroutines > _MOST_BLOCKED:
+            raise BadValue(
+                f"goroutines with a rate wait on threads of their own: at most {_MOST_BLOCKED:,}, not {self.goroutines:,}"
+            )
+        object.__setattr__(self, "threads", 0)
+
     def _check_cpus(self) -> None:
-        cpus = tuple(_whole(c, "cpus", 0, 1 << 20) for c in self.cpus or ())
+        cpus = tuple(whole(c, "cpus", 0, 1 << 20) for c in self.cpus or ())
         allowed = allowed_cpus()
         for c in cpus:
             if c not in allowed:
@@ -192,6 +240,9 @@ class Group:
             "arrivals": self.arrivals,
             "cpus": None if self.cpus is None else list(self.cpus),
             "scan": self.scan,
+            "goroutines": self.goroutines,
+            "procs": self.procs,
+            "does": self.does,
         }
 
     @classmethod
@@ -218,7 +269,7 @@ def _keys_of(d: Mapping[str, Any]) -> KeyStream | Trace:
 
 @dataclass(frozen=True)
 class Workload:
-    """Groups of threads on one map.
+    """Groups of threads, or goroutines, on one map.
 
     variant: a name from `gomap.variants.VARIANTS`. groups: `Group`s. size: entries put into the map first (keys 0 to size-1,
     in an order shuffled by the seed). keyspace: streams draw from keys 0 to keyspace-1; None: size. ops: operations of all
@@ -231,7 +282,11 @@ class Workload:
     of two; None: as `ShardedMap`'s "auto".
     sample: every how manieth operation is timed; 0: none, so that throughput is undisturbed. attribution: charge the time of
     timed operations to causes. slow_us: an operation that takes longer is looked at for preemption and page faults.
-    slowest: how many of the slowest are kept. oversubscribe: allow more threads than CPUs.
+    slowest: how many of the slowest are kept. oversubscribe: allow more threads (and Ps) than CPUs. scheduler: settings of the
+    goroutines' scheduler that are not Go's: `SCHEDULER_KNOBS`, slice_ms, sysmon_sleep_us and globq_len, as of `Scheduler`.
+
+    A seed and a number of operations fix every request of every thread and goroutine, hence how many operations of each kind
+    there are; with one of them, or goroutines on one P that is never preempted, also their order, the counters and the digest.
 
     `BadValue` tells in a sentence what does not fit.
     """
@@ -256,6 +311,7 @@ class Workload:
     slow_us: float = 1.0
     slowest: int = 1000
     oversubscribe: bool = False
+    scheduler: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
         variant(self.variant)
@@ -264,12 +320,12 @@ class Workload:
         if not all(isinstance(g, Group) for g in self.groups):
             raise BadValue("groups: only Group objects expected")
         object.__setattr__(self, "groups", tuple(self.groups))
-        _whole(self.size, "size", 0)
+        whole(self.size, "size", 0)
         if self.keyspace is not None:
-            _whole(self.keyspace, "keyspace", 1)
-        _whole(self.hint, "hint", 0, 2**62)
-        _whole(self.sample, "sample", 0, 2**32 - 1)
-        _whole(self.slowest, "slowest", 0, 1_000_000)
+            whole(self.keyspace, "keyspace", 1)
+        whole(self.hint, "hint", 0, 2**62)
+        whole(self.sample, "sample", 0, 2**32 - 1)
+        whole(self.slowest, "slowest", 0, 1_000_000)
         if _number(self.slow_us, "slow_us") < 0:
             raise BadValue(f"slow_us must not be negative: {self.slow_us:g}")
         if self.seed is not None and not 0 <= operator.index(self.seed) < 2**64:
@@ -280,6 +336,7 @@ class Workload:
             raise BadValue(f"unknown layout {self.layout!r}, allowed: {', '.join(LAYOUTS)}")
         self._check_knobs()
         self._check_heap()
+        self._check_goroutines()
         self._check_shards()
         self._check_length()
         self._check_keys()
@@ -295,14 +352,50 @@ class Workload:
         heap = checked_heap(self.heap)
         if heap is not None and self.variant != "plain":
             raise BadValue(f"{self.variant} does not live on a heap, plain does")
+        if heap is not None and self.procs:
+            raise BadValue("a heap's caches are of threads: goroutines do not run on one yet")
         object.__setattr__(self, "heap", None if heap is None else MappingProxyType(heap))
+
+    def _check_goroutines(self) -> None:
+        if not any(g.operations for g in self.groups):
+            raise BadValue("no group does operations: there is nothing to measure")
+        asked = sorted({g.procs for g in self.groups if g.procs is not None})
+        if len(asked) > 1:
+            raise BadValue(f"all goroutines share one scheduler: procs cannot be {' and '.join(map(str, asked))}")
+        if self.scheduler is None:
+            return
+        if not self.procs:
+            raise BadValue("scheduler is for goroutines, and the workload has none")
+        if not isinstance(self.scheduler, Mapping):
+            raise BadValue(f"scheduler: settings by name expected, not {self.scheduler!r:.60}")
+        self.core_scheduler()
+        object.__setattr__(self, "scheduler", MappingProxyType(dict(self.scheduler)) if self.scheduler else None)
+
+    @property
+    def procs(self) -> int:
+        """Ps of the goroutines' scheduler; 0 without goroutines."""
+        if not any(g.goroutines for g in self.groups):
+            return 0
+        return next((g.procs for g in self.groups if g.procs is not None), len(allowed_cpus()))
+
+    def core_scheduler(self) -> Any:
+        """The core's configuration of the goroutines' scheduler, without a seed. `BadValue` for unknown settings."""
+        from gomap.lab.scheduler import scheduler_config  # it needs the engine, which needs this file
+
+        return scheduler_config(self.procs, dict(self.scheduler or {}))
+
+    def scheduler_knobs(self) -> dict[str, Any]:
+        """All knobs with their settings, Go's where nothing else was asked for."""
+        from gomap.lab.scheduler import SCHEDULER_KNOBS
+
+        return {name: knob.go for name, knob in SCHEDULER_KNOBS.items()} | dict(self.scheduler or {})
 
     def _check_shards(self) -> None:
         if self.shards is None:
             return
         if self.variant != "sharded":
             raise BadValue(f"{self.variant} has no shards, sharded has: {self.shards}")
-        if _whole(self.shards, "shards", 1, MOST_SHARDS).bit_count() != 1:
+        if whole(self.shards, "shards", 1, MOST_SHARDS).bit_count() != 1:
             raise BadValue(f"shards must be a power of two from 1 to {MOST_SHARDS:,}: {self.shards:,}")
 
     def _check_length(self) -> None:
@@ -312,8 +405,8 @@ class Workload:
         if (self.ops is None) == (self.duration_s is None):
             raise BadValue("how long? Give either ops or duration_s")
         if self.ops is not None:
-            _whole(self.ops, "ops", 1)
-            _whole(self.warmup, "warmup (operations, as ops is given)", 0)
+            whole(self.ops, "ops", 1)
+            whole(self.warmup, "warmup (operations, as ops is given)", 0)
         elif not 0 < _number(self.duration_s, "duration_s") <= 1e6:
             raise BadValue(f"duration_s must be above 0 and at most 1e6: {self.duration_s}")
         elif not 0 <= _number(self.warmup, "warmup") <= 1e6:
@@ -347,8 +440,8 @@ class Workload:
 
     @property
     def threads(self) -> int:
-        """Of all groups together."""
-        return sum(g.threads for g in self.groups)
+        """How many may run at one time: the threads of all groups, and of goroutines one for each P."""
+        return sum(g.threads for g in self.groups) + self.procs
 
     def with_(self, **changes: Any) -> Workload:
         """The same workload, but for some fields."""
@@ -358,6 +451,8 @@ class Workload:
         own = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "groups"}
         for name in ("knobs", "heap"):
             own[name] = None if own[name] is None else dict(own[name])
+        own["knobs"] = None if self.knobs is None else dict(self.knobs)
+        own["scheduler"] = None if self.scheduler is None else dict(self.scheduler)
         return {**own, "groups": [g.to_dict() for g in self.groups]}
 
     def to_json(self) -> str:

@@ -155,6 +155,8 @@ def _check(w: Workload) -> None:
         raise BadValue("real Go has a heap of its own: heap is for the model")
     if w.knobs:
         raise BadValue(f"real Go has no knobs: {', '.join(w.knobs)}")
+    if w.procs:
+        raise BadValue("groups of goroutines are the model's own: real Go's threads are goroutines already")
     if w.key not in _KEYS:
         raise BadValue(f"{w.key} keys are not offered in real Go, these are: {', '.join(_KEYS)}")
 

@@ -220,6 +220,8 @@ def _checked(w: Workload, compare: float) -> None:
         if g.mix is None or others or not isinstance(g.keys, KeyStream):
             kinds = f"not {others[0]}" if others else "not a trace"
             raise BadValue(f"histories are of {', '.join(_OF_MIX)} on keys of a stream, {kinds}")
+        if g.goroutines is not None:
+            raise BadValue("histories are recorded by threads, not by goroutines")
         if g.rate is not None or g.cpus is not None:
             raise BadValue("histories are recorded as fast as possible and by threads that are not pinned: no rate, no cpus")
 

@@ -536,7 +536,7 @@ def test_result_as_json_and_pandas() -> None:
     pandas = pytest.importorskip("pandas")
     r = once(EVERYTHING, ops=20_000, rate=1e6)
     assert Result.from_json(r.to_json()) == r
-    for text in ("", "[]", "{}", r.to_json().replace("gomap.run/1", "gomap.run/9"), '{"schema": "gomap.run/1"}'):
+    for text in ("", "[]", "{}", r.to_json().replace("gomap.run/2", "gomap.run/9"), '{"schema": "gomap.run/2"}'):
         with pytest.raises(BadValue):
             Result.from_json(text)
     for what, rows in (("latency", None), ("timeline", len(r.timeline.count)), ("slowest", 1000), ("threads", 1)):
