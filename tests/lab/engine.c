@@ -25,19 +25,22 @@ static int bad;
         }                                                                                                                      \
     } while (0)
 
-/* A spawner that refuses the k-th thread and counts those that were made and joined. */
+/* A spawner that refuses the k-th thread and all after it, and counts those that were made and joined. Threads start others. */
 typedef struct counting {
     gm_spawner real;
-    unsigned made, joined, refuse; /* refuse: number of the thread, from 1; 0: none */
+    pthread_mutex_t lock;
+    unsigned made, joined, refused, refuse; /* refuse: number of the thread, from 1; 0: none */
 } counting;
 
 static int start_counting(void *ctx, void *(*body)(void *), void *arg, gm_thread *out)
 {
     counting *c = ctx;
-    if (c->made + 1 == c->refuse)
-        return GM_E_THREAD;
-    c->made++;
-    return c->real.start(c->real.ctx, body, arg, out);
+    pthread_mutex_lock(&c->lock);
+    bool no = c->made + 1 == c->refuse;
+    c->refused += no;
+    c->made += !no;
+    pthread_mutex_unlock(&c->lock);
+    return no ? GM_E_THREAD : c->real.start(c->real.ctx, body, arg, out);
 }
 
 static void join_counting(void *ctx, gm_thread t)
@@ -52,7 +55,8 @@ typedef struct setup {
     gm_map *m;
     counting threads;
     gm_spawner spawner;
-    gm_group groups[2];
+    gm_group groups[4];
+    gm_sched_config sched;
     gm_run_config c;
 } setup;
 
@@ -78,6 +82,7 @@ static void make(setup *s, int key_kind, size_t key_size, const gm_alloc *map_me
                     .alloc = map_memory};
     expect(gm_map_new(&mc, &s->m) == GM_OK);
     s->threads.real = gm_spawner_default();
+    pthread_mutex_init(&s->threads.lock, NULL);
     s->spawner = (gm_spawner){start_counting, join_counting, &s->threads};
     s->groups[0] = (gm_group){.threads = 1, .scan = 20};
     s->groups[1] = (gm_group){.threads = 2, .scan = 20, .keys.kind = GM_STREAM_LATEST, .keys.theta = 0.9};
@@ -299,6 +304,118 @@ static void runs_out_of_memory(void)
     gm_faulty_free(memory);
 }
 
+/* ------------------------------------------------------------------ goroutines */
+
+/* A thread, six goroutines that do the same, and others beside them, on two Ps. */
+static void make_goroutines(setup *s)
+{
+    make(s, GM_MEM, 8, NULL);
+    s->groups[1].threads = 0;
+    s->groups[1].goroutines = 6;
+    s->groups[2] = (gm_group){.goroutines = 4, .does = GM_DOES_PING_PONG};
+    s->groups[3] = (gm_group){.goroutines = 2, .does = GM_DOES_CALLS};
+    s->c.ngroups = 4;
+    s->sched = (gm_sched_config){.procs = 2, .slice_ns = 1000000, .seed = 5};
+    s->c.sched = &s->sched;
+    s->c.slices = 100; /* there will be more */
+    s->c.variant = GM_VARIANT_PLAIN;
+}
+
+static void goroutines_end(unsigned variation)
+{
+    setup s;
+    make_goroutines(&s);
+    if (variation & 1)
+        s.groups[1].rate = 300000;
+    if (variation & 2)
+        s.c.warmup_ops = 2000;
+    if (variation & 4) {
+        s.c.ops = s.c.warmup_ops = 0;
+        s.c.duration_ns = s.c.warmup_ns = 20000000;
+    }
+    if (variation & 8)
+        s.groups[3].does = GM_DOES_YIELDS;
+    run(&s, GM_OK);
+    unmake(&s);
+}
+
+static void goroutines_are_cancelled(uint64_t after_ns)
+{
+    setup s;
+    make_goroutines(&s);
+    s.c.ops = 0;
+    s.c.duration_ns = UINT64_C(60000000000);
+    s.groups[1].rate = after_ns % 2 ? 50 : 0;
+    canceller c = {.after_ns = after_ns};
+    pthread_t t;
+    expect(gm_run_new(&s.c, &c.r) == GM_OK);
+    pthread_create(&t, NULL, cancel, &c);
+    expect(gm_run_go(c.r) == GM_OK);
+    pthread_join(t, NULL);
+    gm_run_free(c.r);
+    unmake(&s);
+}
+
+/* Threads of the scheduler are made when they are needed: whether one was refused is known afterwards. */
+static void goroutines_have_no_thread(unsigned k)
+{
+    setup s;
+    make_goroutines(&s);
+    s.c.ops = 2000;
+    s.threads.refuse = k;
+    gm_run *r;
+    expect(gm_run_new(&s.c, &r) == GM_OK);
+    int status = gm_run_go(r);
+    expect(status == (s.threads.refused ? GM_E_THREAD : GM_OK));
+    expect(k > 3 || s.threads.refused);
+    gm_run_free(r);
+    unmake(&s);
+}
+
+/* Refused memory for a thread is a refused thread. How much is asked for depends on how many threads there are. */
+static void goroutines_have_no_memory(void)
+{
+    unsigned refused = 0;
+    for (uint64_t nth = 1; nth < 60; nth++) {
+        setup s;
+        make_goroutines(&s);
+        s.c.ops = 300;
+        gm_faulty_arm(s.memory, nth, 1);
+        gm_run *r;
+        int status = gm_run_new(&s.c, &r);
+        if (status == GM_OK)
+            status = gm_run_go(r);
+        expect(status == GM_OK || status == GM_E_NOMEM || status == GM_E_THREAD);
+        refused += status == GM_E_NOMEM;
+        gm_run_free(r);
+        unmake(&s);
+    }
+    expect(refused > 10);
+}
+
+/* Every operation is counted once, its parts add up, and runs of one P do not overlap. */
+static void goroutines_are_measured(void)
+{
+    setup s;
+    make_goroutines(&s);
+    s.c.slices = 10000;
+    gm_run *r;
+    expect(gm_run_new(&s.c, &r) == GM_OK);
+    expect(gm_run_go(r) == GM_OK);
+    gm_hist *delay = gm_run_delay(r, GM_OP_GET), *latency = gm_run_latency(r, GM_OP_GET);
+    uint64_t dropped, done = gm_run_goroutines_done(r, 1);
+    expect(done == s.c.ops / 7 * 6 + s.c.ops % 7 - 1);
+    expect(gm_hist_total(delay) > 0 && gm_hist_total(delay) < gm_hist_total(latency)); /* the thread has no delays */
+    for (uint32_t p = 0; p < 2; p++) {
+        static gm_slice of[10000];
+        size_t n = gm_run_slices(r, p, of, 10000, &dropped);
+        for (size_t i = 0; i < n; i++)
+            expect(of[i].begin <= of[i].end && (i == 0 || of[i - 1].end <= of[i].begin));
+    }
+    gm_run_free(r);
+    unmake(&s);
+}
+
 int main(int argc, char **argv)
 {
     unsigned rounds = argc > 1 ? (unsigned)strtoul(argv[1], NULL, 10) : 4;
@@ -315,7 +432,15 @@ int main(int argc, char **argv)
             is_cancelled(gm_xoshiro_next(&rng) % 60000000, k);
         for (unsigned k = 1; k <= 3; k++)
             has_no_thread(k);
+        for (unsigned k = 0; k < 8; k++)
+            goroutines_end(i * 8 + k);
+        for (unsigned k = 0; k < 2; k++)
+            goroutines_are_cancelled(gm_xoshiro_next(&rng) % 30000000);
+        for (unsigned k = 1; k <= 4; k++)
+            goroutines_have_no_thread(k);
     }
+    goroutines_have_no_memory();
+    goroutines_are_measured();
     replays_a_short_trace();
     keeps_others_out();
     has_no_such_cpu();
