@@ -160,7 +160,7 @@ static bool await_due(gm_g *g, gm_hand *h, int phase)
             return true;
         if (told_otherwise(h, phase))
             return false;
-        gm_block_begin(g);
+        gm_block_surely(g);
         gm_thread_precise_sleep();
         gm_nap_ns(ns < napNs ? ns : napNs);
         gm_block_end(g);
@@ -317,7 +317,7 @@ static void start_all(gm_g *g, gm_crew *c)
 
 static void arrive(gm_g *g, gm_crew *c)
 {
-    gm_block_begin(g);
+    gm_block_surely(g);
     gm_gate_arrive(&c->shared->gate);
     gm_block_end(g);
 }

@@ -19,7 +19,8 @@
  * P waiting until sysmon stops one, and keep the global queue waiting for 61 such slices: a second and more.
  *
  * GOSCHED and preemption put the G at the end of the global queue. PARKING hands the G to nobody: who will make it ready has a
- * reference. A BLOCKING CALL leaves the P, marked, to whoever takes it first: sysmon, or the G when it comes back.
+ * reference. A BLOCKING CALL leaves the P, marked, to whoever takes it first: sysmon, or the G when it comes back. One that is
+ * sure to block takes the P itself and hands it on (entersyscallblock).
  *
  *   W1  No work is left lying while a P is idle and nobody looks for work. Who queues a G then looks whether an M is spinning,
  * and if none is, wakes one for an idle P. Who stops spinning says so, and then looks at all queues once more. A full fence
@@ -682,6 +683,15 @@ void gm_block_begin(gm_g *g)
     m->p = NULL;
     gm_store_rlx(&p->m, NULL);
     gm_store_rel(&p->status, gm_p_blocked); /* pairs with sysmon's swap, gm_block_end's (M1) */
+}
+
+void gm_block_surely(gm_g *g)
+{
+    gm_block_begin(g);
+    gm_p *p = g->m->blocked_p;
+    uint32_t blocked = gm_p_blocked;
+    if (gm_cas_acq(&p->status, &blocked, gm_p_idle)) /* else sysmon has it (M1) */
+        gm_hand_off(g->s, p);
 }
 
 void gm_block_end(gm_g *g)

@@ -37,6 +37,7 @@ void gm_park(gm_g *g, gm_rt_mutex *held); /* until gm_ready; `held` is released 
 void gm_ready(gm_g *g, gm_g *parked);
 void gm_block_begin(gm_g *g); /* a call that may block begins: nothing of the above until gm_block_end */
 void gm_block_end(gm_g *g);
+void gm_block_surely(gm_g *g); /* instead of gm_block_begin: the call will block, and the P goes to others at once */
 void gm_preempted(gm_g *g);
 bool gm_stopping(gm_g *g);
 uint64_t gm_goroutines(gm_g *g); /* that there are, with itself */

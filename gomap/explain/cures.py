@@ -100,6 +100,8 @@ def _no_swiss(f: Facts) -> str | None:
         return "real Go has a heap of its own"
     if f.variant in ("syncmap", "hashtrie") or not offered(f.variant):
         return f"Go has no {f.variant} on it"
+    if f.workload.procs:
+        return "groups of goroutines are the model's own"
     if f.workload.key not in ("int64", "str"):
         return f"the Go program has no {f.workload.key} keys"
     if f.guard.refused:

@@ -275,11 +275,14 @@ def _hottest(w: Workload, r: Result) -> tuple[float, int]:
     their threads did; keys that are new each time are nobody's hottest."""
     shares, weights, distinct = [], [], 0
     for i, g in enumerate(w.groups):
+        if not g.operations:
+            continue
         counts = _frequencies(g, w)
         mix = g.mix or {}
         drawn = 1 - sum(mix.get(kind, 0) for kind in ("assign_new", "iterate", "len")) / 100
         shares.append(drawn * counts.max() / counts.sum())
-        weights.append(sum(t.operations for t in r.threads if t.group == i))
+        goroutines = r.scheduler.operations[i] if r.scheduler else 0
+        weights.append(goroutines + sum(t.operations for t in r.threads if t.group == i))
         distinct = max(distinct, counts.size)
     total = sum(weights)
     return (float(np.dot(shares, weights) / total) if total else 0.0), distinct
@@ -325,14 +328,13 @@ def _tail(r: Result) -> Tail:
 
 def _on_one_thread(w: Workload) -> Workload | None:
     """The same operations on the plain map by one thread; None if several groups do different things."""
-    g = w.groups[0]
-    if any(
-        replace(other, threads=1, cpus=None, rate=None) != replace(g, threads=1, cpus=None, rate=None) for other in w.groups
-    ):
+    alone: dict[str, Any] = {"threads": 1, "goroutines": None, "procs": None, "does": "operations", "cpus": None, "rate": None}
+    working = [replace(other, **alone) for other in w.groups if other.operations]
+    if any(other != working[0] for other in working):
         return None
-    rates = [other.rate for other in w.groups]
+    rates = [other.rate for other in w.groups if other.operations]
     rate = None if any(rate is None for rate in rates) else sum(rate for rate in rates if rate is not None)
-    return w.with_(variant="plain", groups=(replace(g, threads=1, cpus=None, rate=rate),))
+    return w.with_(variant="plain", groups=(replace(working[0], rate=rate),), scheduler=None)
 
 
 def gather(source: str, w: Workload, progress: Callable[[float], None] | None = None) -> Facts:

@@ -25,6 +25,7 @@ from gomap.explain.text import (
     verdict,
 )
 from gomap.lab.plot import require_altair, run_chart
+from gomap.lab.text import who_text
 
 __all__ = ["check_html", "write_html"]
 
@@ -69,8 +70,7 @@ def write_html(e: Explanation, path: str | os.PathLike[str]) -> None:
 def _page(e: Explanation) -> Iterable[str]:
     r = e.run
     yield f'<h1>{escape(e.source)}</h1><p class="answer">{escape(summary(e))}</p>'
-    threads = len(r.threads)
-    yield f'<p class="soft">{r.total:,} operations by {threads} thread{"s" * (threads > 1)} on {r.variant}, '
+    yield f'<p class="soft">{r.total:,} operations by {who_text(r)} on {r.variant}, '
     yield f"{r.throughput / 1e6:.3g} million a second; seed {r.seed}; {escape(str(r.machine['cpu_model']))}. "
     yield f"The tail: {escape(tail_words(e))}."
     if e.plain and r.variant != "plain":

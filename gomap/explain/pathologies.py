@@ -293,6 +293,44 @@ def _header_claims(f: Facts, s: Spent) -> Parts:
     return _NOTHING if s.kind == "iterate" else {"rest": 1.0}
 
 
+# ------------------------------------------------------------------ the scheduler of the goroutines
+
+_WAITED = ("run_queue_wait", "preempted_by_sysmon", "stolen", "global_queue_lock")
+_CHAINED = 0.5  # of the runs, in slices that they inherited
+
+
+def _scheduler(f: Facts) -> Evidence | None:
+    s = f.guard.scheduler
+    if s is None or _spent_on(f, *_WAITED) == 0:
+        return None
+    c = s.counters
+    return {
+        "goroutines": sum(g.goroutines or 0 for g in f.workload.groups),
+        "Ps": s.procs,
+        "longest wait of an operation, ns": max(h.max_ns for h in f.guard.delay.values()),
+        "preempted by sysmon": c["preempted_sync"] + c["preempted_async"],
+        "runs in an inherited slice, %": round(100 * c["inherited"] / max(1, c["runs"]), 1),
+        "most goroutines in the global queue": max(s.timeline.global_queue),
+    }
+
+
+def _chained(f: Facts) -> bool:
+    c = f.guard.scheduler.counters if f.guard.scheduler else {"inherited": 0, "runs": 0}
+    return c["inherited"] > _CHAINED * c["runs"]
+
+
+def _chain(f: Facts) -> Evidence | None:
+    return _scheduler(f) if _chained(f) else None
+
+
+def _slices(f: Facts) -> Evidence | None:
+    return None if _chained(f) else _scheduler(f)
+
+
+def _waiting_claims(f: Facts, s: Spent) -> Parts:
+    return _all(_WAITED)
+
+
 # ------------------------------------------------------------------ not the map
 
 
@@ -478,6 +516,29 @@ PATHOLOGIES: dict[str, Pathology] = {
             ),
             detect=_faults,
             claims=_fault_claims,
+            maps=False,
+        ),
+        Pathology(
+            name="ping_pong",
+            title="Goroutines that wake each other",
+            sentence=(
+                "Goroutines that wake each other in turn run in one time slice, which each hands to the next: whoever else is "
+                "ready on their P waits until sysmon stops one, and the global queue is looked at even more rarely."
+            ),
+            detect=_chain,
+            claims=_waiting_claims,
+            maps=False,
+        ),
+        Pathology(
+            name="scheduler",
+            title="Waiting for a P",
+            sentence=(
+                "The goroutine was ready and did not run: others had the Ps, each for a slice of 10 ms that sysmon ends after "
+                "20. No operation took longer; the next one began later."
+            ),
+            detect=_slices,
+            claims=_waiting_claims,
+            cites=(Cite(10958, "runtime: tight loops should be preemptible"),),
             maps=False,
         ),
         Pathology(

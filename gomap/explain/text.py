@@ -9,6 +9,7 @@ from gomap._console import nanoseconds, size, table
 from gomap.explain.cures import CURES
 from gomap.explain.explanation import METRICS, Explanation, Finding, Trial
 from gomap.lab.compare import Ratio
+from gomap.lab.text import who_text
 
 __all__ = [
     "METRIC_NAMES",
@@ -128,9 +129,8 @@ def _filled(text: str, width: int, first: str = "", rest: str = "") -> str:
 
 def _headline(e: Explanation, width: int) -> str:
     r = e.run
-    threads = len(r.threads)
     subject = (
-        f"{e.source}: {r.total:,} operations by {threads} thread{'s' * (threads > 1)} on {r.variant}, "
+        f"{e.source}: {r.total:,} operations by {who_text(r)} on {r.variant}, "
         f"{r.throughput / 1e6:.3g} million a second; seed {r.seed}; {r.machine['cpu_model']}"
     )
     lines = [_filled(subject, width), _filled(f"The tail: {tail_words(e)}.", width)]

@@ -11,7 +11,8 @@ from gomap.errors import BadValue
 __all__ = ["add_compare", "add_load", "add_replay", "add_run", "add_trace", "check_outputs", "settings", "trace_group"]
 
 _INTERRUPTED = 130
-_OUTPUTS = ("json", "hgrm", "hlog", "plot", "html")
+_OUTPUTS = ("json", "hgrm", "hlog", "plot", "html", "trace_out")
+_TRACED = 1 << 16
 _Options = argparse.ArgumentParser | argparse._ArgumentGroup
 
 
@@ -21,6 +22,15 @@ _Options = argparse.ArgumentParser | argparse._ArgumentGroup
 def add_load(p: _Options) -> None:
     """Options that say how a map is driven, whatever the operations."""
     p.add_argument("--threads", type=int, metavar="N", help="native threads (1)")
+    p.add_argument("--goroutines", type=int, metavar="N", help="instead of threads: goroutines on Go's scheduler")
+    p.add_argument("--procs", type=int, metavar="N", help="with --goroutines: Ps (as many as there are CPUs)")
+    p.add_argument(
+        "--sched",
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="with --goroutines: a scheduler's knob, e.g. preempt=none",
+    )
     p.add_argument("--rate", type=float, metavar="R", help="operations a second, all threads together: an open loop")
     p.add_argument("--arrivals", default="fixed", help="with --rate: fixed or poisson (fixed)")
     p.add_argument("--pin", action="store_true", help="pin the threads to the allowed CPUs in turn")
@@ -53,6 +63,7 @@ def _add_workload(p: argparse.ArgumentParser) -> None:
 
 def _add_files(p: argparse.ArgumentParser) -> None:
     p.add_argument("--json", metavar="FILE", help="write the result as JSON too")
+    p.add_argument("--trace-out", metavar="FILE", help="with --goroutines: write their runs for ui.perfetto.dev")
     p.add_argument("--hgrm", metavar="FILE", help="write the latency distribution for HdrHistogram's plotter")
     p.add_argument("--hlog", metavar="FILE", help="write an HdrHistogram log, a line for each kind of operation")
     p.add_argument("--plot", metavar="FILE.html", help="draw latency by percentile and the time line")
@@ -137,7 +148,20 @@ def _cpus(args: argparse.Namespace, threads: int) -> tuple[int, ...] | None:
 def _load(args: argparse.Namespace) -> dict[str, Any]:
     """Fields of the group that both kinds of workload share."""
     threads = 1 if args.threads is None else args.threads
-    return {"threads": threads, "rate": args.rate, "arrivals": args.arrivals, "cpus": _cpus(args, threads)}
+    who = {"threads": threads, "goroutines": args.goroutines, "procs": args.procs}
+    return {**who, "rate": args.rate, "arrivals": args.arrivals, "cpus": _cpus(args, threads)}
+
+
+def _scheduler(args: argparse.Namespace) -> dict[str, Any] | None:
+    """name=value as settings of a scheduler: numbers where they look like some."""
+    found: dict[str, Any] = {}
+    for part in args.sched:
+        name, _, value = part.partition("=")
+        try:
+            found[name] = int(value) if value.isdecimal() else float(value)
+        except ValueError:
+            found[name] = value
+    return found or None
 
 
 def settings(args: argparse.Namespace) -> dict[str, Any]:
@@ -153,6 +177,7 @@ def settings(args: argparse.Namespace) -> dict[str, Any]:
         "sample": args.sample,
         "attribution": args.attribution,
         "oversubscribe": args.oversubscribe,
+        "scheduler": _scheduler(args),
     }
 
 
@@ -209,7 +234,7 @@ def check_outputs(args: argparse.Namespace) -> None:
     for name in _OUTPUTS:
         path = getattr(args, name, None)
         if path and not Path(path).absolute().parent.is_dir():
-            raise BadValue(f"--{name}: there is no folder {Path(path).parent}")
+            raise BadValue(f"--{name.replace('_', '-')}: there is no folder {Path(path).parent}")
         if path and name in ("hgrm", "hlog", "plot") and args.sample == 0:
             raise BadValue(f"--{name} needs timed operations, and --sample 0 times none")
 
@@ -227,6 +252,8 @@ def _write_outputs(args: argparse.Namespace, r: Any) -> None:
             write_hlog(log, list(r.latency.items()), r.started_s, r.elapsed_s)
     if args.plot:
         write_plot(r, args.plot)
+    if args.trace_out:
+        r.write_trace(args.trace_out)
 
 
 def _write_hgrm(path: Path, r: Any) -> None:
@@ -245,7 +272,7 @@ def _run_and_report(args: argparse.Namespace, workload: Any, label: str) -> int:
     from gomap.lab.text import result_text
 
     with progress_bar(label, 1000) as progress:
-        result = run(workload, progress=lambda part: progress(int(1000 * part)))
+        result = run(workload, trace=_TRACED if args.trace_out else 0, progress=lambda part: progress(int(1000 * part)))
     _write_outputs(args, result)
     print(result_text(result))
     return _INTERRUPTED if result.interrupted else 0
@@ -281,8 +308,15 @@ def _compare(args: argparse.Namespace) -> int:
 
 def _replay(args: argparse.Namespace) -> int:
     check_outputs(args)
-    as_usual = args.threads is None and args.rate is None and args.variant == "plain" and args.layout == "go" and not args.knob
-    if as_usual and not (args.hgrm or args.hlog or args.plot):
+    as_usual = (
+        args.threads is None
+        and args.goroutines is None
+        and args.rate is None
+        and args.variant == "plain"
+        and args.layout == "go"
+        and not args.knob
+    )
+    if as_usual and not (args.hgrm or args.hlog or args.plot or args.trace_out):
         return _replay_alone(args)
     from gomap.lab.workload import Workload
 

@@ -12,6 +12,7 @@ from typing import Any
 from gomap.errors import BadValue, MissingTool
 from gomap.lab.histogram import Histogram
 from gomap.lab.result import Result
+from gomap.lab.text import who_text
 
 __all__ = ["require_altair", "run_chart", "write_plot"]
 
@@ -114,8 +115,7 @@ def run_chart(r: Result) -> Any:
     if not r.latency:
         raise BadValue("nothing was timed: there is nothing to draw")
     alt = require_altair()
-    threads = f"{len(r.threads)} thread{'s' * (len(r.threads) > 1)}"
-    subtitle = f"{r.variant}, {threads}, {r.total:,} operations, {r.throughput / 1e6:.2f} million a second"
+    subtitle = f"{r.variant}, {who_text(r)}, {r.total:,} operations, {r.throughput / 1e6:.2f} million a second"
     return (
         alt.vconcat(_latency_chart(alt, r), _timeline_charts(alt, r))
         .resolve_scale(color="independent")

@@ -31,7 +31,9 @@ def result_text(r: Result) -> str:
     parts = [
         _headline(r),
         latency_table(_title(r), r.latency),
+        _times_apart(r),
         *_cause_tables(r),
+        _scheduler_table(r),
         _growth_table(r),
         _slowest_table(r),
         *_warnings(r),
@@ -41,9 +43,19 @@ def result_text(r: Result) -> str:
 
 def _subject(r: Result) -> str:
     w = r.workload
-    threads = sum(g["threads"] for g in w["groups"])
-    machine = r.machine["cpu_model"]
-    return f"{r.variant}: map[{w['key']}]int64, {threads} thread{'s' * (threads > 1)}, seed {r.seed}, on {machine}"
+    return f"{r.variant}: map[{w['key']}]int64, {who_text(r)}, seed {r.seed}, on {r.machine['cpu_model']}"
+
+
+def who_text(r: Result) -> str:
+    """Threads and goroutines, as in "2 threads" and "8 goroutines on 2 Ps"."""
+    threads = sum(g["threads"] for g in r.workload["groups"])
+    goroutines = sum(g.get("goroutines") or 0 for g in r.workload["groups"])
+    parts = [f"{threads} thread{'s' * (threads > 1)}"] if threads else []
+    if r.scheduler:
+        parts.append(
+            f"{goroutines:,} goroutine{'s' * (goroutines > 1)} on {r.scheduler.procs} P{'s' * (r.scheduler.procs > 1)}"
+        )
+    return " and ".join(parts)
 
 
 def _runtime(h: dict[str, Any]) -> str:
@@ -79,6 +91,8 @@ def _headline(r: Result) -> str:
 def _title(r: Result) -> str:
     paced = any(g["rate"] for g in r.workload["groups"])
     since = "from the intended start" if paced else "from call to return"
+    if r.scheduler:
+        since = "response: from the intended start, or the end of the operation before"
     return f"Latency ({since}; reading the clock, {r.clock.cost_ns:.0f} ns, is in each)"
 
 
@@ -124,6 +138,37 @@ def _cause_tables(r: Result) -> Iterable[str]:
             for c in shown
         ]
         yield table(f"Where the time of {kind} went", ["cause", "time", *heads], rows)
+
+
+# ------------------------------------------------------------------ the scheduler
+
+
+def _times_apart(r: Result) -> str:
+    """Of goroutines: the two parts of a response."""
+    if not r.delay:
+        return ""
+    service = latency_table("Service (in the operation)", r.service)
+    return f"{service}\n\n{latency_table('Scheduling delay (ready until running)', r.delay)}"
+
+
+def _scheduler_table(r: Result) -> str:
+    if r.scheduler is None:
+        return ""
+    c = r.scheduler.counters
+    preempted = c["preempted_sync"] + c["preempted_async"]
+    lines = [
+        f"The scheduler in its whole life: {c['runs']:,} runs of goroutines, {c['inherited']:,} in an inherited slice",
+        f"  {preempted:,} preempted, {c['yields']:,} yields, {c['parks']:,} parks, {c['blocks']:,} blocking calls, "
+        f"{c['retakes']:,} Ps taken back",
+        f"  {c['steals'] + c['next_steals']:,} steals, {c['global_gets']:,} taken from the global queue, whose lock was "
+        f"contended {c['lock_contended']:,} times; {c['threads']:,} threads",
+    ]
+    set_knobs = r.workload.get("scheduler") or {}
+    if set_knobs:
+        lines.append("  knobs: " + ", ".join(f"{name} {value}" for name, value in set_knobs.items()))
+    if r.trace is not None and r.trace.dropped:
+        lines.append(f"  the trace has no room for {r.trace.dropped:,} more runs")
+    return "\n".join(lines)
 
 
 # ------------------------------------------------------------------ growth, the slowest
