@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,12 @@ def promotion() -> Workload:
     return Workload(variant="syncmap", size=1000, ops=100_000, groups=(group,))
 
 
+def beside(does: str) -> Workload:
+    """Two goroutines that have little to do, on a P that four others never give up of their own will."""
+    groups = (Group(goroutines=2, procs=1, rate=2000, mix={"get": 100}), Group(goroutines=4, does=does))
+    return Workload(size=1000, hint=2000, duration_s=0.4, groups=groups)
+
+
 def outside() -> Workload:
     """A schedule that no map could keep."""
     return Workload(size=1000, hint=2000, ops=200_000, groups=(Group(mix={"get": 100}, rate=5e8),))
@@ -116,6 +123,8 @@ PLANTED: dict[str, Callable[[], Workload]] = {
     "header_sharing": header_sharing,
     "hot_key": hot_key,
     "syncmap_promotion": promotion,
+    "scheduler": partial(beside, "hog"),
+    "ping_pong": partial(beside, "ping-pong"),
     "outside": outside,
 }
 
