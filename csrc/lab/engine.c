@@ -491,7 +491,7 @@ static void conduct(gm_run *r, uint32_t threads, bool crew, bool stop)
     set_phase(r, phaseStop);
     await_all(r, n);
     if (crew)
-        gm_tracks_end(r->crew->tracks);
+        gm_tracks_end(r->crew->tracks, r->crew->sched, gm_tick_end(r->shared->ticks.hardware));
 }
 
 static gm_usage_plan usage_plan(const gm_run *r)

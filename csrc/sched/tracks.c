@@ -199,7 +199,8 @@ void gm_tracks_sample(gm_tracks *t, gm_sched *s, uint64_t now)
     t->next = now + t->interval;
 }
 
-void gm_tracks_end(gm_tracks *t)
+void gm_tracks_end(gm_tracks *t, gm_sched *s, uint64_t now)
 {
+    add_row(t, s, now);
     gm_store_rlx(&t->keeping, 0); /* relaxed: it orders nothing */
 }

@@ -28,9 +28,10 @@ struct gm_tracks {
 
 gm_tracks *gm_tracks_make(const gm_alloc *alloc, uint32_t procs, uint64_t slices, uint64_t rows); /* NULL: no memory */
 void gm_tracks_free(gm_tracks *t);
-/* By one thread: begin, then sample every now and then, then end. The first row is of the beginning. */
+/* By one thread: begin, then sample every now and then, then end. The first row is of the beginning, the last of the
+ * end. */
 void gm_tracks_begin(gm_tracks *t, gm_sched *s, uint64_t now, uint64_t interval);
 void gm_tracks_sample(gm_tracks *t, gm_sched *s, uint64_t now); /* if a row is due */
-void gm_tracks_end(gm_tracks *t);
+void gm_tracks_end(gm_tracks *t, gm_sched *s, uint64_t now);
 
 #endif

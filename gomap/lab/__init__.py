@@ -9,6 +9,7 @@ from gomap.lab.keystreams import Hotspot, KeyStream, Latest, Sequential, Uniform
 from gomap.lab.presets import PRESETS, Preset
 from gomap.lab.replay import ReplayResult, replay
 from gomap.lab.result import Result, SlowOperation, Timeline
+from gomap.lab.schedule import SchedulerRun, SchedulerTimeline, ScheduleTrace
 from gomap.lab.scheduler import SCHEDULER_KNOBS, Deadlock, Scene, SceneResult, Scheduler
 from gomap.lab.traces import TraceData, read_trace
 from gomap.lab.workload import Group, Trace, Workload
@@ -39,7 +40,10 @@ __all__ = [
     "Result",
     "Scene",
     "SceneResult",
+    "ScheduleTrace",
     "Scheduler",
+    "SchedulerRun",
+    "SchedulerTimeline",
     "Sequential",
     "SlowOperation",
     "Timeline",

@@ -43,9 +43,10 @@ _HEAD, _OF_P, _IDLE = 4, 4, 0
 @dataclass(frozen=True)
 class SchedulerTimeline:
     """The scheduler, looked at about every 10 ms; every other look goes, and the rest is twice as far apart, when there are too
-    many. at_ns: of each look, from the start of the measurement; the first is the start. global_queue: goroutines in it.
-    idle: Ps without work. spinning: threads that look for work. By look and P: queue (goroutines in its own queue), runs
-    (goroutines put on it since the look before), steals (of them, those that it stole), busy (whether it had work)."""
+    many. at_ns: of each look, from the start of the measurement; the first is the start, the last the end. global_queue:
+    goroutines in it. idle: Ps without work. spinning: threads that look for work. By look and P: queue (goroutines in its own
+    queue), runs (goroutines put on it since the look before), steals (of them, those that it stole), busy (whether it had
+    work)."""
 
     at_ns: tuple[int, ...]
     global_queue: tuple[int, ...]
