@@ -16,7 +16,7 @@
  *
  *   T1  The parts of a wait add up to it, and waits do not overlap with runs: no tick is counted twice. What a goroutine
  *       waited is added up in itself, and it alone looks at it and sets it to 0.
- *   T2  Where there are no tracks nothing is measured for them: a load and a branch for each run.
+ *   T2  Where there are no tracks nothing is measured for them: two calls for each run, that look and return.
  *   T3  Memory is fixed. A P that has no room for another run drops it and counts it; when the time line is full, every other
  *       row goes and the interval doubles.
  *   T4  Slices and their number are the P's owner's (W4). The two counters are the owner's to write, and anybody's to read:
