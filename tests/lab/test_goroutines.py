@@ -181,7 +181,7 @@ def test_early_goroutines_do_not_keep_their_p() -> None:
     r = once(Group(goroutines=16, procs=1, rate=4000), Group(goroutines=1, does="yields"), duration_s=0.2)
     assert r.scheduler is not None
     assert r.scheduler.counters["yields"] > 10 * r.total > 0
-    assert r.scheduler.counters["reacquired"] < r.scheduler.counters["blocks"] / 2
+    assert r.scheduler.counters["retakes"] < r.scheduler.counters["blocks"] / 10  # sysmon finds none to take away
 
 
 @pytest.mark.parametrize("sample", [0, 7])
