@@ -1,20 +1,23 @@
-"""The part of the build that pyproject.toml cannot say: the extension, its ABI tag, and what to do when it cannot be built."""
+"""The part of the build that pyproject.toml cannot say: the extensions, their ABI tag, what to do if they cannot be built."""
 
 from __future__ import annotations
 
 import os
+import platform
+import runpy
 import shlex
 import shutil
 import sys
 import sysconfig
 from pathlib import Path
 
-from setuptools import setup
+from setuptools import Extension, setup
 from setuptools.command.build_ext import build_ext
 
 FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 ABI3 = not (FREE_THREADED and sys.version_info < (3, 15))  # free-threaded CPython has a stable ABI from 3.15 on
 ABI3_TAG = "cp310"
+FAST = platform.python_implementation() == "CPython" and not FREE_THREADED  # else cffi does everything: gomap/native/module.c
 
 
 def missing_prerequisite() -> str | None:
@@ -43,6 +46,7 @@ class BuildCore(build_ext):
 
 setup(
     cffi_modules=["gomap/_build.py:ffi"],
+    ext_modules=[Extension(**runpy.run_path("gomap/_build.py")["fast"]())] if FAST else [],
     cmdclass={"build_ext": BuildCore},
     options={"bdist_wheel": {"py_limited_api": ABI3_TAG}} if ABI3 else {},
 )

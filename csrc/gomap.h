@@ -258,6 +258,12 @@ int gm_iter_init(gm_iter *it, int64_t start, int offset, void *key, void *elem);
 int gm_iter_next(gm_iter *it, void *key, void *elem);
 int gm_iter_fields(gm_iter *it, int64_t *fields); /* B, bucket, i, wrapped, checkBucket; GM_END if never set up */
 
+/* By address, for a caller that is linked apart: map/calls.c. */
+typedef struct gm_variant gm_variant;       /* map/variant.h */
+typedef struct gm_iter_calls gm_iter_calls; /* map/calls.h */
+const gm_variant *gm_map_variant(void);     /* of a gm_map */
+const gm_iter_calls *gm_map_iter_calls(void);
+
 /* A look inside. Functions that return an int64_t give a negative status when a writer is inside. */
 int gm_map_header(gm_map *m, gm_header *out);
 int gm_map_layout(gm_map *m, gm_layout *out);
@@ -362,6 +368,7 @@ typedef struct gm_cmap gm_cmap;
 int gm_cmap_new(int variant, const gm_config *c, const gm_guard_config *g, gm_cmap **out);
 void gm_cmap_free(gm_cmap *c);
 void *gm_cmap_target(gm_cmap *c);
+const gm_variant *gm_cmap_variant(const gm_cmap *c); /* its functions, to be called with the target */
 int gm_cmap_get(gm_cmap *c, const void *key, size_t len, void *elem);
 int gm_cmap_assign(gm_cmap *c, const void *key, size_t len, const void *elem, void *old);
 int gm_cmap_delete(gm_cmap *c, const void *key, size_t len, void *old);

@@ -1,7 +1,7 @@
-"""Builds the C core as the extension `gomap._core` (cffi, out of line, API mode).
+"""Builds the C core as the extension `gomap._core` (cffi, out of line, API mode), and says how `gomap._fast` is built.
 
 The declarations are read from `csrc/gomap.h`, between its two "cdef" marks: the header that C callers include is the one
-that Python sees. `setup.py` points here.
+that Python sees. `setup.py` points here. `gomap._fast` (gomap/native, see its module.c) is for CPython with a GIL only.
 
 GOMAP_SANITIZE=address,undefined (or thread) makes a sanitizer build; GOMAP_WERROR=1 turns warnings into errors.
 """
@@ -11,11 +11,13 @@ from __future__ import annotations
 import os
 import subprocess
 from pathlib import Path
+from typing import Any
 
 from cffi import FFI
 
 ROOT = Path(__file__).resolve().parent.parent
 CSRC = ROOT / "csrc"
+NATIVE = ROOT / "gomap" / "native"
 
 
 def cdef() -> str:
@@ -57,6 +59,20 @@ def commit() -> str:
 def relative(paths: list[Path]) -> list[str]:
     """Paths as setuptools wants them: relative to setup.py, which is where builds run."""
     return sorted(str(path.relative_to(ROOT)) for path in paths)
+
+
+def fast() -> dict[str, Any]:
+    """The arguments of setuptools' Extension for `gomap._fast`."""
+    return {
+        "name": "gomap._fast",
+        "sources": relative(list(NATIVE.glob("*.c"))),
+        "depends": relative([*NATIVE.glob("*.h"), *CSRC.rglob("*.h")]),
+        "include_dirs": ["csrc"],
+        "define_macros": [("Py_LIMITED_API", "0x030A0000"), ("PY_SSIZE_T_CLEAN", None)],
+        "py_limited_api": True,
+        "extra_compile_args": compile_flags(),
+        "extra_link_args": link_flags(),
+    }
 
 
 ffi = FFI()

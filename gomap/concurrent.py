@@ -19,10 +19,11 @@ import numpy as np
 import numpy.typing as npt
 
 from gomap._core import ffi, lib
-from gomap.errors import CORRUPT, MISS, OK, BadValue, InvariantError, MissingKey, OutOfMemory, WrongType, ensure, raise_status
+from gomap.errors import CORRUPT, BadValue, InvariantError, MissingKey, OutOfMemory, WrongType, ensure
 from gomap.kinds import Batch, Kind, ObjectKind, Strings, StrKind, elem_kind, key_kind
 from gomap.map import core_config
 from gomap.objects import Objects
+from gomap.onekey import ConcurrentBase, ConcurrentCalls, ConcurrentParts, bind_concurrent
 
 __all__ = [
     "WAIT_EDGES_NS",
@@ -101,13 +102,15 @@ class Stats(NamedTuple):
     read_waits: Waits
 
 
-class _ConcurrentMap(MutableMapping[Any, Any]):
+class _ConcurrentMap(ConcurrentBase, ConcurrentParts, MutableMapping[Any, Any]):
     """What all designs share. key, elem, hint, hasher, seed: as for `Map`. layout: "go" (as a Go program would have them), or
     "padded" (words that different threads write on cache lines of their own); no answer depends on it."""
 
     __slots__ = ("__weakref__", "_elem", "_handle", "_keep", "_key", "_objects")
 
+    _by_cffi = ConcurrentCalls
     _core_id: ClassVar[int]
+    _reads_wait: ClassVar[bool] = True  # for other threads
 
     def __init__(
         self,
@@ -135,167 +138,9 @@ class _ConcurrentMap(MutableMapping[Any, Any]):
             raise OutOfMemory(f"no memory for a map with hint {hint}")
         ensure(status)
         self._handle = ffi.gc(handle[0], lib.gm_cmap_free)
+        bind_concurrent(self, reads_wait=self._reads_wait or bool(self._keep))
 
-    # ------------------------------------------------------------------ one key
-
-    def __len__(self) -> int:
-        """The number of entries. O(1); of several shards O(shards), and between the least and the largest that there was."""
-        n = ffi.new("uint64_t *")
-        ensure(lib.gm_cmap_len(self._handle, n))
-        return int(n[0])
-
-    def _room(self) -> Any:
-        return ffi.new(self._elem.ctype)
-
-    def _find(self, key: Any, default: Any) -> Any:
-        content, out = self._key.pack(key), self._room()
-        while ensure(lib.gm_cmap_get(self._handle, content, len(content), out)) == OK:
-            elem = self._elem.load(out)
-            if self._objects is None:
-                return elem
-            found = self._objects.slots.get(elem, _NOTHING)
-            if found is not _NOTHING:  # else another thread has just replaced it: ask again
-                return found
-        return default
-
-    def __getitem__(self, key: Any) -> Any:
-        """The elem of a key; `MissingKey` if it is not there. O(1)."""
-        elem = self._find(key, _NOTHING)
-        if elem is _NOTHING:
-            raise MissingKey(key)
-        return elem
-
-    def get(self, key: Any, default: Any = None) -> Any:
-        """The elem of a key, or `default`. O(1)."""
-        return self._find(key, default)
-
-    def __contains__(self, key: Any) -> bool:
-        """Whether a key is there. O(1)."""
-        content = self._key.pack(key)
-        return bool(ensure(lib.gm_cmap_get(self._handle, content, len(content), self._room())) == OK)
-
-    def _content(self, elem: Any) -> bytes:
-        return self._elem.pack(elem if self._objects is None else self._objects.put(elem))
-
-    def _withdraw(self, content: bytes) -> None:
-        """An object that was to go in did not."""
-        if self._objects is not None:
-            self._objects.take(int.from_bytes(content, "little"))
-
-    def _out(self, room: Any) -> Any:
-        """An elem that the map has let go of."""
-        elem = self._elem.load(room)
-        return elem if self._objects is None else self._objects.take(elem)
-
-    def swap(self, key: Any, elem: Any) -> tuple[Any, bool]:
-        """Assigns and gives (what was there, True), or (None, False). Atomic (sync.Map.Swap). O(1)."""
-        packed, content, old = self._key.pack(key), self._content(elem), self._room()
-        status = lib.gm_cmap_assign(self._handle, packed, len(packed), content, old)
-        if status < 0:
-            self._withdraw(content)
-            raise_status(status)
-        return (self._out(old), True) if status == OK else (None, False)
-
-    def __setitem__(self, key: Any, elem: Any) -> None:
-        """Assigns. Atomic. O(1), and growth work."""
-        if self._objects is not None:
-            self.swap(key, elem)
-            return
-        packed = self._key.pack(key)
-        ensure(lib.gm_cmap_assign(self._handle, packed, len(packed), self._elem.pack(elem), ffi.NULL))
-
-    def load_and_delete(self, key: Any) -> tuple[Any, bool]:
-        """Deletes and gives (what was there, True), or (None, False). Atomic (sync.Map.LoadAndDelete). O(1)."""
-        packed, old = self._key.pack(key), self._room()
-        status = ensure(lib.gm_cmap_delete(self._handle, packed, len(packed), old))
-        return (self._out(old), True) if status == OK else (None, False)
-
-    def __delitem__(self, key: Any) -> None:
-        """Deletes; `MissingKey` if it is not there. Atomic. O(1)."""
-        if not self.load_and_delete(key)[1]:
-            raise MissingKey(key)
-
-    def pop(self, key: Any, default: Any = _NOTHING) -> Any:
-        """Deletes a key and gives its elem, in one step; `default`, or `MissingKey`, if it is not there. O(1)."""
-        elem, found = self.load_and_delete(key)
-        if found:
-            return elem
-        if default is _NOTHING:
-            raise MissingKey(key)
-        return default
-
-    def load_or_store(self, key: Any, elem: Any) -> tuple[Any, bool]:
-        """(What is there, True); else stores elem and gives (elem, False). Atomic (sync.Map.LoadOrStore). O(1)."""
-        packed, content, actual = self._key.pack(key), self._content(elem), self._room()
-        while True:
-            status = lib.gm_cmap_load_or_store(self._handle, packed, len(packed), content, actual)
-            if status == MISS:
-                return elem, False
-            if status < 0:
-                self._withdraw(content)
-                raise_status(status)
-            found = self._elem.load(actual)
-            if self._objects is not None:
-                found = self._objects.slots.get(found, _NOTHING)
-            if found is not _NOTHING:
-                self._withdraw(content)
-                return found, True
-
-    def compare_and_swap(self, key: Any, old: Any, new: Any) -> bool:
-        """Assigns `new` if the key is there with an elem equal to `old`; says whether it did. Atomic. O(1).
-
-        Elems are compared as Go compares them: by their bytes (float64: NaN with the same bits is equal here). Objects are
-        compared by `==`, outside the map's lock; the swap happens only if the very object that was compared is still there.
-        """
-        return self._compare_and_set(key, old, new)
-
-    def compare_and_delete(self, key: Any, old: Any) -> bool:
-        """Deletes the key if it is there with an elem equal to `old`; says whether it did. Atomic. O(1)."""
-        return self._compare_and_set(key, old, _NOTHING)
-
-    def _compare_and_set(self, key: Any, old: Any, new: Any) -> bool:
-        packed = self._key.pack(key)
-        if self._objects is not None:
-            return self._compare_objects(packed, old, new)
-        content = ffi.NULL if new is _NOTHING else self._elem.pack(new)
-        return bool(ensure(self._core_compare(packed, self._elem.pack(old), content)) == OK)
-
-    def _core_compare(self, packed: bytes, old: bytes, new: Any) -> int:
-        return int(lib.gm_cmap_compare_and_swap(self._handle, packed, len(packed), old, new))
-
-    def _compare_objects(self, packed: bytes, old: Any, new: Any) -> bool:
-        objects, room = self._objects, self._room()
-        assert objects is not None
-        content = ffi.NULL if new is _NOTHING else self._content(new)
-        try:
-            while ensure(lib.gm_cmap_get(self._handle, packed, len(packed), room)) == OK:
-                ref = self._elem.load(room)
-                found = objects.slots.get(ref, _NOTHING)
-                if found is _NOTHING:
-                    continue
-                if found is not old and found != old:
-                    break
-                if ensure(self._core_compare(packed, self._elem.pack(ref), content)) == OK:
-                    content = ffi.NULL
-                    objects.take(ref)
-                    return True
-            return False
-        finally:
-            if content != ffi.NULL:
-                self._withdraw(content)
-
-    def add(self, key: Any, delta: int = 1) -> int:
-        """Adds to an int64 elem and gives the sum; an absent key counts as 0. Atomic; wraps like Go's int64. O(1)."""
-        if self._elem.name != "int64":
-            raise WrongType(f"add is for elem='int64', not {self._elem.name!r}")
-        packed, total = self._key.pack(key), ffi.new("int64_t *")
-        step = int.from_bytes(self._elem.pack(delta), "little", signed=True)
-        ensure(lib.gm_cmap_add(self._handle, packed, len(packed), step, total))
-        return int(total[0])
-
-    def setdefault(self, key: Any, default: Any = None) -> Any:
-        """The elem of a key, stored first if it is not there. Atomic, unlike dict's over threads. O(1)."""
-        return self.load_or_store(key, default)[0]
+    # ------------------------------------------------------------------ one key: gomap/onekey.py and gomap/native
 
     def popitem(self) -> tuple[Any, Any]:
         """Deletes some entry and gives it; `MissingKey` if there is none. O(n) for the snapshot that it is chosen from."""
@@ -523,6 +368,7 @@ class HashTrieMap(_ConcurrentMap):
 
     __slots__ = ()
     _core_id = lib.GM_VARIANT_HASHTRIE
+    _reads_wait = False
 
 
 class ConcurrentMap(_ConcurrentMap):
@@ -535,3 +381,4 @@ class ConcurrentMap(_ConcurrentMap):
 
     __slots__ = ()
     _core_id = lib.GM_VARIANT_LOCKFREE
+    _reads_wait = False

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["MapItems", "MapIterator", "MapValues"]
 
+KEYS, ELEMS, PAIRS = 0, 1, 2
+"""What an iteration yields; step_form of gomap/native/keyed.h."""
 EXHAUSTED = object()
 """What a step gives at the end where None may be an elem."""
 
@@ -101,7 +103,7 @@ class MapItems(ItemsView[Any, Any]):
     _mapping: Map
 
     def __iter__(self) -> Iterator[tuple[Any, Any]]:
-        return MapIterator(self._mapping)
+        return self._mapping._steps(PAIRS)
 
 
 class MapValues(ValuesView[Any]):
@@ -110,9 +112,7 @@ class MapValues(ValuesView[Any]):
     _mapping: Map
 
     def __iter__(self) -> Iterator[Any]:
-        it = MapIterator(self._mapping)
-        while (elem := it._step(it._elem, EXHAUSTED)) is not EXHAUSTED:
-            yield elem
+        return self._mapping._steps(ELEMS)
 
     def __contains__(self, value: object) -> bool:
         return any(v is value or v == value for v in self)

@@ -12,7 +12,7 @@ import hashlib
 import operator
 import secrets
 from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, MutableMapping, ValuesView
-from typing import TYPE_CHECKING, Any, NamedTuple, overload
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -23,7 +23,6 @@ from gomap.errors import (
     ARGUMENT,
     CORRUPT,
     MISS,
-    OK,
     READ_WRITE,
     BadValue,
     InvariantError,
@@ -32,12 +31,12 @@ from gomap.errors import (
     OutOfRange,
     WrongType,
     ensure,
-    raise_status,
 )
-from gomap.iterator import EXHAUSTED, MapItems, MapIterator, MapValues
+from gomap.iterator import MapItems, MapIterator, MapValues
 from gomap.kinds import Batch, Kind, ObjectKind, Strings, StrKind, elem_kind, key_kind
 from gomap.knobs import KnobCounts, checked_knobs, core_knobs
 from gomap.objects import Objects
+from gomap.onekey import PlainBase, PlainCalls, PlainParts, bind_plain
 
 if TYPE_CHECKING:
     from gomap.lab.heap import Heap
@@ -50,8 +49,6 @@ HASHERS = {"aes": lib.GM_HASH_AES, "aes-portable": lib.GM_HASH_AES_PORTABLE, "me
 LAYOUTS = ("go", "padded")
 _REF = ffi.typeof("uint64_t *")
 _NOTHING = object()
-_NULL = ffi.NULL
-_new, _map_get, _map_assign = ffi.new, lib.gm_map_get, lib.gm_map_assign  # looked up once: the per-key calls feel it
 EVENTS = ("grow_start", "grow_end", "grow_drop", "array_alloc", "evacuate", "overflow", "hash_reset")
 RECORDED = {
     "none": 0,
@@ -139,7 +136,7 @@ def core_config(key: Kind, elem: Kind, hint: int, hasher: str, seed: int | None,
     return config
 
 
-class Map(MutableMapping[Any, Any]):
+class Map(PlainBase, PlainParts, MutableMapping[Any, Any]):
     """Go's classic map, typed.
 
     key: "int32", "uint32", "int64", "float64", "str" or "bytesN". elem: "none" (a set), "int64", "float64", "bytesN" or
@@ -178,6 +175,8 @@ class Map(MutableMapping[Any, Any]):
         "_pack",
         "_pack_elem",
     )
+
+    _by_cffi = PlainCalls
 
     def __init__(
         self,
@@ -229,6 +228,7 @@ class Map(MutableMapping[Any, Any]):
         ensure(status)
         del kept_knobs  # the map has a copy
         self._handle = ffi.gc(handle[0], lib.gm_map_free)
+        bind_plain(self, waits=heap is not None or bool(self._keep))
 
     @classmethod
     def _borrowed(cls, handle: Any, owner: Any) -> Map:
@@ -237,90 +237,7 @@ class Map(MutableMapping[Any, Any]):
         m._handle, m._keep = handle, {"owner": owner}
         return m
 
-    # ------------------------------------------------------------------ one key
-
-    def __len__(self) -> int:
-        """The number of entries. O(1), may overlap anything."""
-        return int(lib.gm_map_len(self._handle))
-
-    def _find(self, key: Any, default: Any) -> Any:
-        content = self._pack(key)
-        out = _new(self._elem_type)
-        status = _map_get(self._handle, content, len(content), out)
-        if status == OK:
-            elem = self._load(out)
-            return elem if self._objects is None else self._objects.now(elem, READ_WRITE)
-        ensure(status)
-        return default
-
-    def __getitem__(self, key: Any) -> Any:
-        """The elem of a key; `MissingKey` if it is not there. O(1); a reader (mapaccess1)."""
-        elem = self._find(key, _NOTHING)
-        if elem is _NOTHING:
-            raise MissingKey(key)
-        return elem
-
-    def __contains__(self, key: Any) -> bool:
-        """Whether a key is there. O(1); a reader (mapaccess2)."""
-        content = self._pack(key)
-        return bool(ensure(_map_get(self._handle, content, len(content), _NULL)) == OK)
-
-    @overload
-    def get(self, key: Any) -> Any: ...
-    @overload
-    def get(self, key: Any, default: Any) -> Any: ...
-    def get(self, key: Any, default: Any = None) -> Any:
-        """The elem of a key, or `default`. O(1); a reader."""
-        return self._find(key, default)
-
-    def __setitem__(self, key: Any, elem: Any) -> None:
-        """Assigns. O(1) and up to two old buckets' evacuation while growing; O(n) zeroing where a growth starts (mapassign)."""
-        content = self._pack(key)
-        if self._objects is not None:
-            self._assign_object(content, elem)
-            return
-        value = self._pack_elem(elem)
-        status = _map_assign(self._handle, content, len(content), value, len(value), _NULL)
-        if status < 0:
-            raise_status(status)
-
-    def _assign_object(self, content: bytes, elem: Any) -> None:
-        objects = self._objects
-        assert objects is not None
-        ref, old = objects.put(elem), ffi.new(_REF)
-        value = self._elem.pack(ref)
-        status = lib.gm_map_assign(self._handle, content, len(content), value, 8, old)
-        if status < 0:
-            objects.take(ref)
-            raise_status(status)
-        if old[0]:
-            objects.take(old[0])  # what it held is dropped only now: its __del__ may use the map
-
-    def _pop(self, key: Any) -> tuple[bool, Any]:
-        content = self._key.pack(key)
-        out = ffi.new(self._elem.ctype)
-        if ensure(lib.gm_map_delete(self._handle, content, len(content), out)) == MISS:
-            return False, None
-        elem = self._elem.load(out)
-        return True, elem if self._objects is None else self._objects.take(elem)
-
-    def __delitem__(self, key: Any) -> None:
-        """Deletes; `MissingKey` if it is not there (Go's delete would say nothing). O(1) and growth work (mapdelete)."""
-        if not self._pop(key)[0]:
-            raise MissingKey(key)
-
-    @overload
-    def pop(self, key: Any) -> Any: ...
-    @overload
-    def pop(self, key: Any, default: Any) -> Any: ...
-    def pop(self, key: Any, default: Any = _NOTHING) -> Any:
-        """Deletes a key and gives its elem, in one step; `default`, or `MissingKey`, if it is not there. O(1)."""
-        found, elem = self._pop(key)
-        if found:
-            return elem
-        if default is _NOTHING:
-            raise MissingKey(key)
-        return default
+    # ------------------------------------------------------------------ one key: gomap/onekey.py and gomap/native
 
     def popitem(self) -> tuple[Any, Any]:
         """Deletes an entry where a random iteration begins and gives it. NaN cannot be deleted and is passed over.
@@ -512,12 +429,6 @@ class Map(MutableMapping[Any, Any]):
         return keys, elems
 
     # ------------------------------------------------------------------ iteration
-
-    def __iter__(self) -> Iterator[Any]:
-        """The keys, as Go's range: from a random place on; the map may be changed meanwhile (see `iterator`)."""
-        it = MapIterator(self)
-        while (key := it._step(it._key, EXHAUSTED)) is not EXHAUSTED:
-            yield key
 
     def iterator(self, start_bucket: int | None = None, offset: int | None = None) -> MapIterator:
         """Go's hiter. `start_bucket` (below 2**B) and `offset` (0 to 7) fix where it begins; None: at random.

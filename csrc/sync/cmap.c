@@ -59,6 +59,11 @@ void *gm_cmap_target(gm_cmap *c)
     return c->self;
 }
 
+const gm_variant *gm_cmap_variant(const gm_cmap *c)
+{
+    return c->v;
+}
+
 int gm_cmap_get(gm_cmap *c, const void *key, size_t len, void *elem)
 {
     return c->v->get(c->self, key, len, elem);
