@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Callable, Iterator, MutableMapping
 from typing import TYPE_CHECKING, Any, cast, overload
 
 from gomap._core import ffi, lib
@@ -101,6 +101,11 @@ class PlainParts:
         return True, elem if self._objects is None else self._objects.take(elem)
 
 
+def _parts(it: MapIterator, part: Callable[[], Any]) -> Iterator[Any]:
+    while (found := it._step(part, EXHAUSTED)) is not EXHAUSTED:
+        yield found
+
+
 class PlainCalls(PlainParts):
     """The calls of `gomap.Map` on one key."""
 
@@ -166,16 +171,11 @@ class PlainCalls(PlainParts):
     def _steps(self, form: int) -> Iterator[Any]:
         """An iteration as Go's range, over keys, elems or pairs."""
         it = MapIterator(cast("Map", self))
-        return it if form == PAIRS else self._parts(it, it._key if form == KEYS else it._elem)
-
-    @staticmethod
-    def _parts(it: MapIterator, part: Any) -> Iterator[Any]:
-        while (found := it._step(part, EXHAUSTED)) is not EXHAUSTED:
-            yield found
+        return it if form == PAIRS else _parts(it, it._key if form == KEYS else it._elem)
 
     def __iter__(self) -> Iterator[Any]:
         """The keys, as Go's range: from a random place on; the map may be changed meanwhile (see `iterator`)."""
-        return self._steps(KEYS)
+        return PlainCalls._steps(self, KEYS)
 
 
 class ConcurrentParts:
