@@ -31,11 +31,20 @@ static PyObject *keywords(PyObject *const *values, PyObject *kwnames)
     return named;
 }
 
+/* An attribute, asked for by its interned name: a type's method cache would keep every new string that it is asked by. */
+static PyObject *attribute(PyObject *of, const char *name)
+{
+    PyObject *interned = PyUnicode_InternFromString(name);
+    PyObject *found = interned ? PyObject_GetAttr(of, interned) : NULL;
+    Py_XDECREF(interned);
+    return found;
+}
+
 PyObject *by_cffi(PyObject *self, const char *name, PyObject *const *args, Py_ssize_t n, PyObject *kwnames)
 {
     PyObject *answer = NULL;
-    PyObject *path = PyObject_GetAttrString((PyObject *)Py_TYPE(self), "_by_cffi");
-    PyObject *method = path ? PyObject_GetAttrString(path, name) : NULL;
+    PyObject *path = attribute((PyObject *)Py_TYPE(self), "_by_cffi");
+    PyObject *method = path ? attribute(path, name) : NULL;
     PyObject *all = method ? with_self(self, args, n) : NULL;
     PyObject *named = all ? keywords(args + n, kwnames) : NULL;
     if (all && !PyErr_Occurred())
