@@ -349,7 +349,7 @@ def test_a_map_on_a_heap_may_wait() -> None:
 
 @pytest.mark.parametrize("name", CONCURRENT)
 def test_calls_on_one_key_beside_batches(name: str) -> None:
-    """Batches let go of the GIL inside a lock that calls on one key want: who waits with the GIL would wait for ever."""
+    """Batches are inside, without the GIL, while calls on one key come from threads that take turns at it."""
     m, rounds = VARIANTS[name].cls(), 3000
     batch = np.arange(64)
     m.assign_many(batch, np.zeros(64, np.int64))
