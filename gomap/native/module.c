@@ -3,31 +3,33 @@
  * Through cffi `m[k]` costs ten times a dict's and more, most of it for packing arguments and for a Python function around
  * them. Here the slots of the class are C functions: CPython calls them as it calls a dict's.
  *
- *     class Map(_fast.Plain, MutableMapping)      m[k] -> mp_subscript -> keyed_subscript
- *                                                          |  the key is plain to see    -> calls->get(map, ..) -> elem
- *                                                          |  anything else, any doubt   -> PlainCalls.__getitem__(m, k)
- *     class PlainCalls                            the same by cffi (gomap/onekey.py): knows all cases and all messages
+ *     class Map(_fast.Plain, MutableMapping)   m[k] -> mp_subscript -> keyed_subscript
+ *                                                       |  the key is plain to see -> calls->get(map, ..) -> elem
+ *                                                       |  anything else           -> PlainCalls.__getitem__(m, k)
+ *     class PlainCalls                         the same by cffi (gomap/onekey.py): knows all cases and all messages
  *
  * One copy of the core. This module has no core compiled in: `bind` gets the address of the map and of a table of functions
- * from gomap._core (map/calls.c). A call is one indirect call more than a linked one, about a nanosecond, and the build is not
- * twice as long; nor could the two come to differ.
+ * from gomap._core (map/calls.c). A call is one indirect call more than a linked one, about a nanosecond, the build is not
+ * twice as long, and the two paths cannot come to differ.
  *
- *   B1  Same answers. A call is either done here, with the effect, the answer and the error of the cffi path, or handed over to
- *       that path before anything has been done. tests/map/test_fast.py compares the two on every kind.
+ *   B1  Same answers. A call is either done here, with the effect, the answer and the error of the cffi path, or handed over
+ *       to that path before anything has been done. tests/map/test_fast.py compares the two on every kind.
  *   B2  Memory. A map's address is used only while the object holds `handle`, which keeps the map: from the first bind to the
- *       object's end. Unbound (no __init__ yet, or taken apart by the garbage collector, or bound twice) it is the cffi path's.
- *       Between the look at `calls` and the call no Python code runs.
+ *       object's end. Unbound (no __init__ yet, or taken apart by the garbage collector, or bound twice) it is the cffi
+ *       path's. Between the look at `calls` and the call no Python code runs.
  *   B3  The guards of the core hold (C1 in map/calls.c): who overlaps a batch of another thread is refused as ever. Two calls
- * that are made here on a plain map do not overlap, since both hold the GIL. B4  The GIL is kept in a call that waits for no
- * other thread, and let go around all others: those of a plain map wait only in what somebody brought (a heap, an allocator of
- * his own); gets of designs whose reads wait for nobody do not wait; all other calls of designs for many threads may. So no
- * thread waits for another that waits for the GIL. B5  Stable ABI of CPython 3.10: one wheel for all versions. Not for
- * free-threaded CPython (B2 and N1 need the GIL) and PyPy (its emulation of this API is slower than cffi): setup.py leaves the
- * module out there, and cffi does everything.
+ *       that are made here on a plain map do not overlap, since both hold the GIL.
+ *   B4  The GIL is kept in a call that waits for no other thread, and let go around all others: those of a plain map wait only
+ *       in what somebody brought (a heap, an allocator of his own); gets of designs whose reads wait for nobody do not wait;
+ *       all other calls of designs for many threads may. So a thread that waits for a lock in the core holds up nobody else.
+ *       (There would be no deadlock: nothing in the core takes the GIL.) Where a write to a plain map starts a growth, its
+ *       array is made and zeroed with the GIL kept, as when a dict grows.
+ *   B5  Stable ABI of CPython 3.10: one wheel for all versions. Not for free-threaded CPython (B2 and N1 need the GIL) and
+ *       PyPy (its emulation of this API is slower than cffi): setup.py leaves the module out there, and cffi does everything.
  *
- * Rejected: the core's sources compiled a second time into this module (a get 1 ns less, half a minute more of building); types
- * that hold objects by address in the core's elems (two paths to one map would need two ways of counting references);
- * vectorcall and the like, which the stable ABI has only from 3.12 on.
+ * Rejected: the core's sources compiled a second time into this module (a get 1 ns less, half a minute more of building);
+ * objects by address in the core's elems (two paths to one map would need two ways of counting references); vectorcall, which
+ * the stable ABI has only from 3.12 on; attributes asked for by new strings (a type's method cache keeps each: see fallback.c).
  */
 #include "keyed.h"
 

@@ -249,6 +249,40 @@ def test_an_iteration_outlives_the_name_of_its_map() -> None:
     assert list(steps) == []
 
 
+def test_an_iteration_that_is_over_holds_no_map() -> None:
+    for view in (iter, Map.values, Map.items):
+        m = Map(seed=1)
+        m[1] = 2
+        seen, steps = weakref.ref(m), iter(view(m))
+        del m
+        assert len(list(steps)) == 1
+        assert seen() is None
+        assert list(steps) == []
+
+
+@pytest.mark.parametrize("cls", [Map, by_cffi(Map)])
+def test_a_step_that_is_refused(cls: type[Map]) -> None:
+    """It ends an iteration over keys or elems, like any error in a generator; one over pairs may be asked again."""
+    batch = np.arange(400_000)
+    for view, goes_on in ((iter, 0), (cls.values, 0), (cls.items, 1)):
+        refused = False
+        while not refused:
+            m = cls(seed=1)
+            m.assign_many(batch[:20_000], batch[:20_000])
+            steps = iter(view(m))
+            next(steps)
+            writer = threading.Thread(target=m.assign_many, args=(batch, batch))
+            writer.start()
+            left = True
+            while left and writer.is_alive() and not refused:
+                try:
+                    left = next(steps, None) is not None
+                except ConcurrentMisuse:
+                    refused = True
+            writer.join()
+        assert len([*zip(range(1), steps, strict=False)]) == goes_on
+
+
 def test_an_iteration_holds_deleted_memory_until_its_end() -> None:
     for use in (list, lambda steps: next(steps)):
         m = Map("str", "int64", seed=1)
@@ -282,6 +316,7 @@ def test_init_again() -> None:
     for name in ("plain", "lockfree"):
         m = VARIANTS[name].cls("int64", "int64")
         m[1] = 2
+        first = weakref.ref(m._handle)
 
         class Again:
             def __index__(self, m: Any = m) -> int:
@@ -293,6 +328,10 @@ def test_init_again() -> None:
         m[b"k" * 200] = "object"
         assert m[b"k" * 200] == "object"
         assert (b"k" * 200 in m, len(m)) == (True, 1)
+        del m
+        Again.__index__.__defaults__ = None
+        gc.collect()
+        assert first() is None
 
 
 def test_a_subclass_s_own_items_are_asked() -> None:
