@@ -217,23 +217,29 @@ class _ConcurrentMap(ConcurrentBase, ConcurrentParts, MutableMapping[Any, Any]):
         s = ffi.new("gm_snapshot *")
         try:
             ensure(lib.gm_cmap_snapshot(self._handle, s))
-            keys = list(self._loaded_keys(s))
-            size = self._elem.c_size
-            raw = ffi.buffer(s.elems, s.n * size)[:] if s.n and size else b""
+            pairs = zip(list(self._loaded_keys(s)), self._loaded_elems(s), strict=True)
         finally:
             lib.gm_snapshot_free(s)
-        room = self._room()
-        for i, key in enumerate(keys):
-            if size:
-                ffi.memmove(room, raw[i * size : (i + 1) * size], size)
-            elem = self._elem.load(room)
-            if self._objects is not None:
-                elem = self._objects.slots.get(elem, _NOTHING)
-                if elem is _NOTHING:  # replaced or deleted since
-                    elem = self._find(key, _NOTHING)
-                    if elem is _NOTHING:
-                        continue
-            yield key, elem
+        if self._objects is None:
+            yield from pairs
+            return
+        for key, ref in pairs:
+            elem = self._objects.slots.get(ref, _NOTHING)
+            if elem is _NOTHING:  # replaced or deleted since
+                elem = self._find(key, _NOTHING)
+            if elem is not _NOTHING:
+                yield key, elem
+
+    def _loaded_elems(self, s: Any) -> list[Any]:
+        """The elems of a snapshot; of objects their numbers."""
+        size, n = self._elem.c_size, int(s.n)
+        data = ffi.buffer(s.elems, n * size)[:] if n and size else b""
+        if size == 0:
+            return [None] * n
+        if self._elem.name.startswith("bytes"):
+            return [data[i * size : (i + 1) * size] for i in range(n)]
+        elems: list[Any] = np.frombuffer(data, self._elem.dtype or np.uint64).tolist()
+        return elems
 
     def _loaded_keys(self, s: Any) -> Iterable[Any]:
         n = int(s.n)

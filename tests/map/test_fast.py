@@ -377,6 +377,7 @@ def test_a_call_that_may_wait_lets_others_run() -> None:
     thread.join()
     assert refused
     assert m[1] == 1
+    del m  # before its allocator
 
 
 def test_a_map_on_a_heap_may_wait() -> None:
