@@ -287,6 +287,9 @@ class _ConcurrentMap(ConcurrentBase, ConcurrentParts, MutableMapping[Any, Any]):
             )
         ensure(status)
 
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        raise WrongType(f"a {type(self).__name__} is not copied or pickled: make a new one and `update` it")
+
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._key.name} to {self._elem.name}, {len(self):,} entries>"
 

@@ -45,7 +45,7 @@ static answer load_or_store(keyed *m, PyObject *key, PyObject *elem, PyObject **
     bool object = m->elem == ELEM_OBJECT;
     if (!key_content(m, key, &k) || (!object && !elem_content(m, elem, &e)) || !m->calls)
         return OTHER;
-    if ((object && !object_content(m, elem, &e)) || !room_make(m, &r))
+    if ((object && !object_content(m, elem, &e)) || !room_make(m, &r, true))
         return ERROR;
     PyThreadState *left = leave(m->writes_wait);
     int status = m->calls->load_or_store(m->map, k.p, k.n, e.p, r.p);

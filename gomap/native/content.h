@@ -153,7 +153,7 @@ static inline bool elem_content(const keyed *m, PyObject *elem, content *c)
     }
 }
 
-/* Room for an elem; for ELEM_BYTES already the object that it will be. */
+/* Room for an elem, or p NULL; for ELEM_BYTES already the object that it will be. */
 typedef struct room {
     void *p;
     PyObject *bytes;
@@ -164,12 +164,12 @@ typedef struct room {
     } own;
 } room;
 
-static inline bool room_make(const keyed *m, room *r)
+static inline bool room_make(const keyed *m, room *r, bool wanted)
 {
     r->bytes = NULL;
     r->own.ref = 0;
-    r->p = &r->own;
-    if (m->elem != ELEM_BYTES)
+    r->p = wanted ? &r->own : NULL;
+    if (m->elem != ELEM_BYTES || !wanted)
         return true;
     r->bytes = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)m->elem_size);
     if (!r->bytes)

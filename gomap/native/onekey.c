@@ -70,7 +70,7 @@ answer find(keyed *m, PyObject *key, PyObject **elem)
     room r;
     if (!key_content(m, key, &k) || !m->calls)
         return OTHER;
-    if (!room_make(m, &r))
+    if (!room_make(m, &r, true))
         return ERROR;
     PyThreadState *left = leave(m->reads_wait);
     int status = m->calls->get(m->map, k.p, k.n, r.p);
@@ -87,7 +87,24 @@ answer find(keyed *m, PyObject *key, PyObject **elem)
     return status < 0 ? refuse(m, status) : ABSENT;
 }
 
-/* Where old is NULL, what was there is dropped. FOUND: the key was there; ABSENT: it was not, and is now. */
+/* An object that was let go of is always taken out of the dict; an elem of another kind is only asked for if `old` is not NULL.
+ * Where old is NULL it is dropped. */
+static answer hand_out(const keyed *m, room *r, bool was, PyObject **old)
+{
+    PyObject *gone = NULL;
+    answer found = was ? FOUND : ABSENT;
+    if (was && r->p)
+        found = released(m, r, &gone);
+    else
+        Py_XDECREF(r->bytes);
+    if (old)
+        *old = gone;
+    else
+        Py_XDECREF(gone); /* N2 */
+    return found;
+}
+
+/* FOUND: the key was there, and *old was its elem; ABSENT: it was not, and is now. */
 answer put(keyed *m, PyObject *key, PyObject *elem, PyObject **old)
 {
     content k, e;
@@ -95,51 +112,30 @@ answer put(keyed *m, PyObject *key, PyObject *elem, PyObject **old)
     bool object = m->elem == ELEM_OBJECT;
     if (!key_content(m, key, &k) || (!object && !elem_content(m, elem, &e)) || !m->calls)
         return OTHER;
-    if ((object && !object_content(m, elem, &e)) || !room_make(m, &r))
+    if ((object && !object_content(m, elem, &e)) || !room_make(m, &r, object || old))
         return ERROR;
     PyThreadState *left = leave(m->writes_wait);
-    int status = m->calls->assign(m->map, k.p, k.n, e.p, object || old ? r.p : NULL);
+    int status = m->calls->assign(m->map, k.p, k.n, e.p, r.p);
     come_back(left);
     object_settle(m, &e, status >= 0);
-    if (status < 0)
-        return refuse(m, status);
-    PyObject *gone = NULL;
-    bool was = object ? r.own.ref != 0 : status == GM_OK && old;
-    answer found = was ? released(m, &r, &gone) : status == GM_OK ? FOUND : ABSENT;
-    if (old)
-        *old = gone;
-    else
-        Py_XDECREF(gone);
-    if (!was)
-        Py_XDECREF(r.bytes);
-    return found;
+    answer found = hand_out(m, &r, object ? r.own.ref != 0 : status == GM_OK, old);
+    return status < 0 ? refuse(m, status) : found;
 }
 
-/* Where old is NULL, what was there is dropped. */
+/* FOUND: the key was there, and *old was its elem. */
 answer take_out(keyed *m, PyObject *key, PyObject **old)
 {
     content k;
     room r;
     if (!key_content(m, key, &k) || !m->calls)
         return OTHER;
-    if (!room_make(m, &r))
+    if (!room_make(m, &r, m->elem == ELEM_OBJECT || old))
         return ERROR;
     PyThreadState *left = leave(m->writes_wait);
     int status = m->calls->del(m->map, k.p, k.n, r.p);
     come_back(left);
-    PyObject *gone = NULL;
-    answer found = ABSENT;
-    if (status == GM_OK)
-        found = released(m, &r, &gone);
-    else
-        Py_XDECREF(r.bytes);
-    if (status < 0)
-        return refuse(m, status);
-    if (old)
-        *old = gone;
-    else
-        Py_XDECREF(gone);
-    return found;
+    answer found = hand_out(m, &r, status == GM_OK, old);
+    return status < 0 ? refuse(m, status) : found;
 }
 
 /* ------------------------------------------------------------------ slots and methods */
@@ -203,7 +199,8 @@ int keyed_contains(PyObject *self, PyObject *key)
         Py_XDECREF(is);
         return there;
     }
-    if (!room_make(m, &r))
+    bool concurrent = !m->iter; /* a plain map's get takes no room for no elem, theirs always has some */
+    if (!room_make(m, &r, concurrent))
         return -1;
     PyThreadState *left = leave(m->reads_wait);
     int status = m->calls->get(m->map, k.p, k.n, r.p);

@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import copy
 import gc
 import inspect
 import os
+import pickle
 import subprocess
 import sys
 import threading
@@ -23,7 +25,7 @@ import pytest
 from gomap._core import ffi, lib
 from hypothesis import given, settings
 
-from gomap import ConcurrentMisuse, Map
+from gomap import ConcurrentMisuse, Map, WrongType
 from gomap.lab import Heap
 from gomap.onekey import ConcurrentCalls, PlainCalls, native
 from gomap.variants import VARIANTS
@@ -332,6 +334,25 @@ def test_init_again() -> None:
         Again.__index__.__defaults__ = None
         gc.collect()
         assert first() is None
+
+
+def test_maps_for_many_threads_are_not_copied() -> None:
+    cls = VARIANTS["lockfree"].cls
+    for m in (cls(), by_cffi(cls)()):
+        for duplicate in (copy.copy, copy.deepcopy, pickle.dumps):
+            with pytest.raises(WrongType, match=r"is not copied or pickled: make a new one and `update` it"):
+                duplicate(m)
+
+
+def test_a_map_matches_a_mapping_pattern() -> None:
+    for cls in (Map, VARIANTS["lockfree"].cls):
+        m = cls()
+        m[1] = 2
+        match m:
+            case {1: found}:
+                assert found == 2
+            case _:
+                pytest.fail("a mapping pattern asks for a flag of the type")
 
 
 def test_a_subclass_s_own_items_are_asked() -> None:
