@@ -1,7 +1,7 @@
 """How fast is one map on one thread? Get hit, get miss, overwrite, insert, presized insert, delete and reinsert, iterate.
 
 int64 keys and 16-byte string keys; 10^3, 10^5 and 10^6 entries; in batches (one call into C for all keys) and one key a call
-(cffi's price for each; the same call through dict beside it). Keys are asked for in another order than they were inserted.
+(Python's price for each; the same call through dict beside it). Keys are asked for in another order than they were inserted.
 Every row tells its nanoseconds per operation in `extra_info["ns_per_op"]`; the table that pytest-benchmark prints gives the
 time of a round.
 

@@ -1,7 +1,8 @@
 """Maps for many threads: Go's map behind the locks that people put around it, Go's sync.Map old and new, and one of our own.
 
 One class a design, one interface: `MutableMapping`, the atomic operations of Go's sync.Map, batches over arrays, `stats()`.
-Calls release the GIL while they are in C, and any number of them may overlap, from Python threads and from the engine alike.
+Calls that may wait for another thread release the GIL while they are in C, and so do batches; any number of calls may overlap,
+from Python threads and from the engine alike.
 Each operation on one key takes effect at one instant between its call and its return (linearizable); what overlapping readers
 of many keys may see is told in `gomap.variants.VARIANTS[name].consistency`. One exception: a write of `ConcurrentMap` is no
 full barrier, so a thread may load one key before others see what it has stored to another (docs/consistency.md).

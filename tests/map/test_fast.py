@@ -279,7 +279,7 @@ def test_a_step_that_is_refused(cls: type[Map]) -> None:
         refused = False
         while not refused:
             m = cls(seed=1)
-            m.assign_many(batch[:20_000], batch[:20_000])
+            m.assign_many(batch[:200_000], batch[:200_000])  # more steps than a thread takes in its turn at the GIL
             steps = iter(view(m))
             next(steps)
             writer = threading.Thread(target=m.assign_many, args=(batch, batch))
