@@ -24,7 +24,7 @@ import numpy as np
 import pytest
 
 from gomap import ConcurrentMap, Map
-from gomap.onekey import ConcurrentCalls, PlainCalls, native
+from gomap.onekey import by_cffi, native
 
 REPEATS = 7
 ASKED = 1_000  # keys of a loop
@@ -42,17 +42,9 @@ ROWS = {
 NOT_OF_CEREGGII = ("k in m", "pop and assign", "setdefault", "list(m.items())")
 
 
-class PlainByCffi(PlainCalls, Map):
-    __slots__ = ()
-
-
-class ConcurrentByCffi(ConcurrentCalls, ConcurrentMap):
-    __slots__ = ()
-
-
 def columns(entries: dict[int, int]) -> dict[str, Any]:
     """The maps by name, each with those entries."""
-    classes = {"Map, cffi": PlainByCffi, "ConcurrentMap, cffi": ConcurrentByCffi}
+    classes = {"Map, cffi": by_cffi(Map), "ConcurrentMap, cffi": by_cffi(ConcurrentMap)}
     if native is not None:
         classes = {"Map": Map, "ConcurrentMap": ConcurrentMap} | classes
     maps: dict[str, Any] = {"dict": dict(entries)}

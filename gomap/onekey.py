@@ -2,8 +2,8 @@
 
 `PlainCalls` and `ConcurrentCalls` do by cffi what the types of gomap/native do in C: the classes of gomap.map and
 gomap.concurrent have the one or the other as a base. The extension hands over to them what is not plain to see (a key of
-another type, a keyword argument), and they alone tell what is wrong with an argument. A class with one of them as its first
-base goes by cffi whatever there is: `class ByCffi(PlainCalls, Map)`.
+another type, a keyword argument), and they alone tell what is wrong with an argument. `by_cffi` makes a class that goes by
+cffi whatever there is.
 
 The extension is not built for PyPy and free-threaded CPython. Where there is one, GOMAP_NO_EXTENSION=1 in the environment, when
 gomap is imported, does without.
@@ -34,6 +34,7 @@ __all__ = [
     "PlainParts",
     "bind_concurrent",
     "bind_plain",
+    "by_cffi",
     "native",
 ]
 
@@ -360,6 +361,11 @@ if TYPE_CHECKING:
 else:
     PlainBase = PlainCalls if native is None else native.Plain
     ConcurrentBase = ConcurrentCalls if native is None else native.Concurrent
+
+
+def by_cffi(cls: type[Any]) -> type[Any]:
+    """A subclass of a map's class whose calls go by cffi; the class itself where they do anyhow."""
+    return cls if native is None else type(f"{cls.__name__}ByCffi", (cls._by_cffi, cls), {"__slots__": ()})
 
 
 def _bind(m: Any, addresses: tuple[Any, ...], waits: tuple[bool, bool]) -> None:

@@ -1,6 +1,6 @@
 """The extension and the cffi path: the same answers, the same errors, the same map; and no reference more or less.
 
-`ByCffi` classes go by cffi in a process that has the extension; a test runs other tests without it.
+Classes made by `by_cffi` are without it in a process that has it; a test runs other tests in a process that has not.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from hypothesis import given, settings
 
 from gomap import ConcurrentMisuse, Map, WrongType
 from gomap.lab import Heap
-from gomap.onekey import ConcurrentCalls, PlainCalls, native
+from gomap.onekey import ConcurrentCalls, PlainCalls, by_cffi, native
 from gomap.variants import VARIANTS
 
 pytestmark = pytest.mark.skipif(native is None, reason="this Python goes by cffi alone")
@@ -125,17 +125,12 @@ ATOMIC: dict[str, Call] = SHARED | {
 }
 
 
-def by_cffi(cls: type[Any]) -> type[Any]:
-    """The same class, with calls by cffi."""
-    return type("ByCffi", (PlainCalls if cls is Map else ConcurrentCalls, cls), {"__slots__": ()})
-
-
 def outcome(call: Call, *args: Any) -> Any:
     """What came of it: a value with its type, or an error with its message."""
     try:
         value = call(*args)
     except Exception as e:
-        return type(e), str(e).replace("ByCffi.", "").replace("PlainCalls.", "").replace("ConcurrentCalls.", "")
+        return type(e), str(e).replace("ByCffi", "").replace("PlainCalls.", "").replace("ConcurrentCalls.", "")
     return type(value), repr(value)
 
 
