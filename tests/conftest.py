@@ -29,7 +29,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 ALONE = (
-    "claims/test_claims_experiments",
+    "claims/test_claims_experiments.py::test_evacuation_takes_a_large_share",
     "claims/test_experiments_",
     "explain/",
     "lab/test_engine.py",
@@ -48,6 +48,19 @@ def go_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GOMAP_CACHE", str(cache))
         yield cache
+
+
+SLOW = ("sanitized", "test_planted", "test_locks", "test_verify", "test_report", "test_docs", "test_explore")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Files go to the workers of pytest-xdist in the order below, not by how many tests they have."""
+    config.option.loadscopereorder = False
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """First the files that take long, so that no worker ends with one while the others have nothing to do."""
+    items.sort(key=lambda item: not any(part in item.nodeid for part in (*ALONE, *SLOW)))
 
 
 @contextmanager
