@@ -21,7 +21,7 @@
  *
  * M4  What is taken is zeroed: slabs come so, and a bucket that was given back is zeroed when it is taken again.
  * M5  Slabs are for maps whose memory is theirs alone and lies anywhere: not for a collector's, nor for aligned buckets, nor
- *     under AddressSanitizer, which is to see each use of a bucket that was freed.
+ *     under AddressSanitizer and the explorer, which are to see each use of a bucket that was freed.
  *
  * Garbage is freed a few blocks with each write because the overflow buckets of a large array are many (a fifth of all
  * buckets at full load): freed at once, they would make the write that ends a growth stall as no write in Go does.
@@ -87,7 +87,7 @@ static void *new_block(gm_map *m, const gm_alloc *from, size_t size)
 
 enum { slabLeast = 4, slabMost = 2 << 20 }; /* the first holds four buckets at the least; bytes */
 
-#if defined(__SANITIZE_ADDRESS__)
+#if defined(__SANITIZE_ADDRESS__) || defined(GM_EXPLORE)
 enum { slabsAllowed = 0 };
 #else
 enum { slabsAllowed = 1 };
