@@ -175,7 +175,7 @@ static void free_block(gm_map *m, gm_block *b)
 {
     size_t size = sizeof *b + b->size;
     m->extra.bytes -= size;
-    if (b->cut)
+    if (has_slabs(m) && b->cut)
         gm_blocklist_push(&m->extra.cut_free, b);
     else
         m->alloc.release(m->alloc.ctx, b, size);

@@ -10,7 +10,7 @@ from gomap.claims.context import Context
 from gomap.claims.heaps import play
 from gomap.claims.real import controls, decided_or_read, designs
 from gomap.claims.registry import claim
-from gomap.claims.verdict import Finding, Number
+from gomap.claims.verdict import Finding, Number, bars
 from gomap.lab.heap_scene import HeapActor, HeapScene
 
 
@@ -117,5 +117,6 @@ def _judged_model(stored: tuple[int, int], allocated: tuple[int, int], stores: i
             Number("assists, allocation alone", by_allocation),
             Number("stores while marking", stores),
         ),
+        series=(bars("Assists", "", {"stores alone": [by_stores], "allocation alone": [by_allocation]}),),
         settings=("malloc", "barrier"),
     )

@@ -9,7 +9,7 @@ from gomap.claims.context import Context
 from gomap.claims.heaps import play
 from gomap.claims.real import controls, decided_or_read, designs
 from gomap.claims.registry import claim
-from gomap.claims.verdict import Finding, Number, decide_exact
+from gomap.claims.verdict import Finding, Number, bars, decide_exact
 from gomap.lab.heap_scene import HeapActor, HeapScene, HeapSceneResult
 
 
@@ -80,4 +80,6 @@ def _counted(r: HeapSceneResult) -> Finding:
         verdict=found.verdict if r.cycles else UNDECIDED,
         reason=f"{found.reason} There were {r.cycles} collections, and gctrace tells of each in one line.",
         numbers=(*found.numbers, Number("collections", r.cycles)),
+        series=(bars("What there was to tell of", "", {"writes with an assist": [assists], "collections": [r.cycles]}),),
+        settings=("normal pace",),
     )
