@@ -178,7 +178,7 @@ def _on_the_scheduler(ctx: Context, suspect: str) -> _Reads:
     m = Map(seed=1, hint=n)
     m.assign_many(np.arange(n), np.arange(n))
     keys = np.random.default_rng(1).integers(0, n, 1 << 16)
-    seconds = ctx.scale.pick(test=0.1, quick=0.3, full=3.0)
+    seconds = ctx.scale.pick(test=0.3, quick=0.3, full=3.0)  # a turn of all eight takes a tenth
     r = Scheduler(procs=2, measure=False, seed=1).gets(m, keys, duration_s=seconds, **_ON_THE_SCHEDULER[suspect])
     if r.interrupted:
         raise KeyboardInterrupt
