@@ -139,7 +139,8 @@ static inline void gm_elem_wipe(gm_map *m, void *slot, void *to)
     if (old)
         gm_tell_store(slot, NULL);
     gm_shared_zero(slot, m->t.elemslot);
-    gm_retire(m, gm_elem_owned(m) ? old : NULL);
+    if (old && gm_elem_owned(m))
+        gm_retire(m, old);
 }
 
 #endif
