@@ -77,8 +77,12 @@ def test_gets_beside_yielding_goroutines_take_as_long_as_alone(go: Controls, rea
     def real(beside: dict[str, int]) -> float:
         return float(go.run("reads", keys="int", size=100_000, ms=40, beside=beside)["inside"]["p99"])
 
-    holds(lambda: (model(STORM["yielding"]), model(0)), 1 / 1.5, 1.5)
-    holds(lambda: (real(STORM), real({})), 1 / 1.5, 1.5)
+    def least(p99: Callable[[], float]) -> float:
+        """Of several runs: whoever else wants the CPU makes a p99 larger, never smaller."""
+        return min(p99() for _ in range(5))
+
+    holds(lambda: (least(lambda: model(STORM["yielding"])), least(lambda: model(0))), 1 / 1.5, 1.5)
+    holds(lambda: (least(lambda: real(STORM)), least(lambda: real({}))), 1 / 1.5, 1.5)
 
 
 def test_ping_pong_holds_gets_up_only_where_slices_are_inherited(go: Controls, read: Read) -> None:
