@@ -187,7 +187,7 @@ typedef struct gm_header {
     int64_t next_prealloc; /* index of the next free preallocated overflow bucket, -1 if none */
     uint64_t nbuckets;     /* buckets of the array with its reserve */
     uint64_t nold;         /* old buckets, 0 when not growing */
-    uint64_t bytes;        /* memory that the map holds, without the handle itself */
+    uint64_t bytes;        /* memory in use, without the handle itself and what is free in slabs */
 } gm_header;
 
 typedef struct gm_layout {

@@ -3,11 +3,10 @@
  * A map takes its memory through `gm_alloc`, two functions and a context, so that the heap model can supply it and tests
  * can refuse it.
  *
- * HUGE PAGES. With the C library's memory each 4 KB of a large array cost a page fault when it is first touched (1 to 3 us on
- * the machines we measured), and each access to a table of some MB may miss the TLB. `gm_alloc_huge` maps what takes 2 MB or
- * more itself, so that it begins at a multiple of 2 MB, and asks for huge pages. The system gives them or not; the last part,
- * less than 2 MB, is of small pages, so that no memory is taken for nothing. Presizing and filling a map of 10^6 entries took a
- * half to a third of the time, growing it three quarters. The price: the first touch of 2 MB takes 0.2 to 5 ms at once.
+ * HUGE PAGES. With the C library's memory each 4 KB of a large array cost a page fault when it is first touched, and each
+ * access to a table of some MB may miss the TLB. `gm_alloc_huge` maps what takes 2 MB or more itself, so that it begins at a
+ * multiple of 2 MB, and asks for huge pages. The system gives them or not; the last part, less than 2 MB, is of small pages, so
+ * that no memory is taken for nothing. The price: the first touch of 2 MB zeroes all of it at once.
  *
  * `gm_faulty` counts what is alive: a test that frees its map and finds a block left has found a leak. The
  * counters are atomic because maps used from several threads share one allocator; they carry no ordering, since a test

@@ -18,6 +18,16 @@
 #include <stdint.h>
 #include <string.h>
 
+/* Older clang tells of its sanitizers in this way only. */
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer) && !defined(__SANITIZE_ADDRESS__)
+#define __SANITIZE_ADDRESS__ 1
+#endif
+#if __has_feature(thread_sanitizer) && !defined(__SANITIZE_THREAD__)
+#define __SANITIZE_THREAD__ 1
+#endif
+#endif
+
 #if defined(GM_EXPLORE)
 #include "base/explore.h"
 #else

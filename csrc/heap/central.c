@@ -18,7 +18,7 @@
  *       that took a span out has put it away by then.
  *   T2  A span that a sweep finds empty goes back to the page heap, unless it was swept for an allocation.
  *   T3  A cache of an earlier sweepgen is flushed before its P allocates again (world.c): what would be allocated in such a
- * span has no mark, and the sweep to come would free it.
+ *       span has no mark, and the sweep to come would free it.
  *
  * Divergence: lists under a lock, where Go has lock-free sets of blocks.
  */

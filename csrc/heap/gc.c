@@ -359,7 +359,7 @@ static void cycle(gm_heap *h, gm_heap_cycle *c)
     c->mark_ns = gm_now_ns() - gm_load_rlx(&h->mark_began_ns);
     gm_world_flush_idle(h);
     sweep_all(h);
-    gm_store_rlx(&h->phase, PHASE_OFF); /* from sweeping: what is looked at while the world runs is only whether it marks */
+    gm_store_rlx(&h->phase, PHASE_OFF); /* relaxed: from sweeping, which orders nothing; lab/heap_scene.c counts by it */
     for (int i = 0; i < 3; i++)
         c->worker_ns[i] = gm_load_rlx(&h->worker_ns[i]) - worker[i];
     c->assist_ns = sum_of_ps(h, GM_HEAP_ASSIST_NS) - assist;

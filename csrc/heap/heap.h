@@ -278,7 +278,7 @@ uint64_t gm_gc_count(gm_heap *h, enum gm_heap_count what);
 
 static inline bool gm_marking(gm_heap *h)
 {
-    return gm_load_rlx(&h->phase) == PHASE_MARK; /* changes only while the world is stopped: status orders it */
+    return gm_load_rlx(&h->phase) == PHASE_MARK; /* to and from PHASE_MARK only while the world is stopped: status orders it */
 }
 
 #endif

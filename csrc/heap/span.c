@@ -91,7 +91,7 @@ static void plain_or(_Atomic uint8_t *byte, uint8_t mask)
 #endif
 }
 
-/* Loses none and counts who met: each time that the byte has changed since it was looked at. */
+/* Loses none and counts who met: each time that the byte has changed since it was looked at. Relaxed as in gm_set_marked. */
 static bool mark_by_cas(marker *k, _Atomic uint8_t *byte, uint8_t mask, uint8_t seen)
 {
     while (!gm_cas_rlx(byte, &seen, (uint8_t)(seen | mask))) {

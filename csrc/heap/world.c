@@ -78,7 +78,7 @@ static gm_p *add_p(gm_heap *h)
     p->flushGen = gm_load_rlx(&h->sweepgen);
     gm_store_rlx(&p->status, P_RUNNING);
     gm_store_rlx(&h->ps[n], p);
-    gm_store_rel(&h->nps, n + 1); /* pairs with idle_p */
+    gm_store_rel(&h->nps, n + 1); /* pairs with idle_p and gm_world_enter_other */
     return p;
 }
 
@@ -139,8 +139,8 @@ gm_p *gm_world_enter_other(gm_heap *h, const gm_p *before)
     uint32_t n = gm_load_acq(&h->nps); /* pairs with add_p */
     for (uint32_t i = 0; i < n && !gm_world_inside(h); i++) {
         gm_p *p = gm_load_rlx(&h->ps[i]);
-        if (p != before && gm_load_rlx(&p->status) == P_IDLE) {
-            last = p; /* to be tried first */
+        if (p != before && gm_load_rlx(&p->status) == P_IDLE) { /* relaxed: a hint, acquire() makes sure */
+            last = p;                                           /* to be tried first */
             last_id = h->id;
             break;
         }

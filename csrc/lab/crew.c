@@ -25,13 +25,15 @@
  *       signals. A desk is its P's owner's (W4 in sched.c) and passes with it, so memory grows with the Ps and not with the
  *       goroutines.
  *   H2  Nothing of the engine's is in a response: drawing a block and writing down a sample move `begin` by what they take.
- *   H3  Requests depend on the seed, the groups and the number of operations only: a goroutine has its share, its stream and
- * its own new keys, as a thread has (F1 in feed.c). Their order is the scheduler's. It is the same in every run with one P and
- * preemption off, and then so is the map. H4  Every ending is a thread's: main arrives and leaves whatever happens. Who could
- * not be made is told at the first arrival, and nobody is let go. Goroutines in line hold nothing, and are dropped with the
- * scheduler. H5  No thread-local variable is looked at in a function in which a goroutine can be switched away (A2 in
- * preempt.c): do_next is never inlined, and nothing in it switches. H6  A desk that meets another thread, or another goroutine,
- * looks anew at what the thread has used (recorder.c): what the one before did is not charged to this one.
+ *   H3  Requests depend on the seed, the groups and the number of operations only: a goroutine has its share, its stream
+ *       and its own new keys, as a thread has (F1 in feed.c). Their order is the scheduler's. It is the same in every run
+ *       with one P and preemption off, and then so is the map.
+ *   H4  Every ending is a thread's: main arrives and leaves whatever happens. Who could not be made is told at the first
+ *       arrival, and nobody is let go. Goroutines in line hold nothing, and are dropped with the scheduler.
+ *   H5  No thread-local variable is looked at in a function in which a goroutine can be switched away (A2 in preempt.c):
+ *       do_next is never inlined, and nothing in it switches.
+ *   H6  A desk that meets another thread, or another goroutine, looks anew at what the thread has used (recorder.c): what
+ *       the one before did is not charged to this one.
  *
  * WHO WAITS FOR A LOCK inside a design does so with its thread, and its P waits with it. Its holder is in a region without
  * signals, on a thread that runs, so it will be through; a P is lost for that long. In Go the goroutine parks and the P
@@ -99,7 +101,7 @@ static void stand_up(gm_g *g, gm_hand *h, gm_worker *w)
     if (h->paced)
         memcpy(h->busy, w->recorder.busy, sizeof h->busy);
     h->until_timed = w->until_timed;
-    gm_store_rlx(&w->progress, gm_load_rlx(&w->progress) + 1);
+    gm_store_rlx(&w->progress, gm_load_rlx(&w->progress) + 1); /* relaxed: the P's owner's; gm_run_progress looks */
     if (timed || next_timed || h->paced) {
         forget_waits(g);
         h->begin = gm_tick_end(h->crew->shared->ticks.hardware); /* H2 */
@@ -358,7 +360,7 @@ static void warm_up(gm_g *g, gm_crew *c)
     }
     gm_enter(g);
     for (uint32_t i = 0; i < c->procs; i++)
-        c->desks[i]->warmed_up = gm_load_rlx(&c->desks[i]->progress);
+        c->desks[i]->warmed_up = gm_load_rlx(&c->desks[i]->progress); /* relaxed: all are in line */
     for (uint32_t i = 0; i < c->n; i++)
         if (works(&c->hands[i]))
             gm_feed_restart(c->hands[i].feed, c->hands[i].next, c->hands[i].drawn);
@@ -406,8 +408,8 @@ static void crew_main(gm_g *g, void *crew)
 
 /* ------------------------------------------------------------------ a crew's life */
 
-int gm_crew_make(const gm_alloc *alloc, const gm_run_config *rc, const gm_sched_config *sched, gm_shared *shared,
-                 gm_worker **desks, uint32_t n, gm_crew **out)
+int gm_crew_make(const gm_alloc *alloc, const gm_run_config *rc, gm_shared *shared, gm_worker **desks, uint32_t n,
+                 gm_crew **out)
 {
     gm_crew *c = *out = alloc->zalloc(alloc->ctx, sizeof *c);
     if (!c)
@@ -415,13 +417,13 @@ int gm_crew_make(const gm_alloc *alloc, const gm_run_config *rc, const gm_sched_
     c->alloc = *alloc;
     c->shared = shared;
     c->desks = desks;
-    c->procs = sched->procs;
+    c->procs = rc->sched->procs;
+    c->n = n;
     c->hands = alloc->zalloc(alloc->ctx, n * sizeof *c->hands);
     c->tracks = gm_tracks_make(&c->alloc, c->procs, rc->slices, firstRows);
     if (!c->hands || !c->tracks)
         return GM_E_NOMEM;
-    c->n = n;
-    gm_sched_config own = *sched;
+    gm_sched_config own = *rc->sched;
     own.alloc = &c->alloc;
     own.spawner = rc->spawner;
     own.measure = 1;

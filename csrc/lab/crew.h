@@ -42,8 +42,8 @@ struct gm_crew {
 };
 
 /* A crew with room for n goroutines, on the Ps of the configuration, which writes to the desks. */
-int gm_crew_make(const gm_alloc *alloc, const gm_run_config *c, const gm_sched_config *sched, gm_shared *shared,
-                 gm_worker **desks, uint32_t n, gm_crew **out);
+int gm_crew_make(const gm_alloc *alloc, const gm_run_config *c, gm_shared *shared, gm_worker **desks, uint32_t n,
+                 gm_crew **out);
 int gm_crew_start(gm_crew *c);  /* it then takes part at the gate as one */
 int gm_crew_finish(gm_crew *c); /* when it has left the gate: until its threads are joined */
 void gm_crew_free(gm_crew *c);

@@ -46,7 +46,7 @@ typedef struct crowd {
     _Atomic uint32_t left; /* of those that waited for the write */
     uint64_t released_ns;
     gm_crowd_times times;
-    int status;
+    int made, status; /* the goroutines: main's; the write: the writer's */
 } crowd;
 
 /* ------------------------------------------------------------------ the lock */
@@ -125,7 +125,7 @@ static void get(gm_g *g, crowd *c, uint64_t i)
     gm_enter(g);
     int status = gm_map_get(c->c.map, c->c.keys + i % c->c.nkeys, sizeof(uint64_t), &elem);
     if (status < 0)
-        gm_add_rlx(&c->refused, 1); /* K3 */
+        gm_add_rlx(&c->refused, 1); /* K3; relaxed: read when all are joined */
     gm_leave(g);
 }
 
@@ -145,7 +145,7 @@ static void reader(gm_g *g, void *of)
     for (bool last = false; !last;) {
         last = gm_load_acq(&c->written); /* pairs with note_release */
         bool waited = lock_read(g, &c->lock);
-        uint64_t i = gm_add_rlx(&c->gets, 1);
+        uint64_t i = gm_add_rlx(&c->gets, 1); /* relaxed: a number; the writer looks at it */
         get(g, c, i);
         unlock_read(g, &c->lock);
         if (waited)
@@ -183,9 +183,9 @@ static void crowd_main(gm_g *g, void *of)
     int status = gm_go(g, writer, c);
     for (uint32_t made = 0; made < c->c.readers && status == GM_OK; made++)
         status = gm_go(g, reader, c);
-    if (status != GM_OK) { /* the writer would wait for those that there are not */
-        gm_store_rlx(&c->gets, UINT64_MAX / 2);
-        c->status = status;
+    if (status != GM_OK) {                      /* the writer would wait for those that there are not */
+        gm_store_rlx(&c->gets, UINT64_MAX / 2); /* relaxed: as reader's */
+        c->made = status;
     }
     while (gm_goroutines(g) > 1)
         gm_gosched(g);
@@ -208,7 +208,9 @@ static int play(const gm_sched_config *how, crowd *c)
     if (status == GM_OK)
         status = gm_sched_wait(sched);
     gm_sched_free(sched);
-    return status == GM_OK && c->status < 0 ? c->status : status;
+    if (status == GM_OK)
+        status = c->made != GM_OK ? c->made : c->status < 0 ? c->status : GM_OK;
+    return status;
 }
 
 int gm_crowd(const gm_sched_config *how, const gm_crowd_config *c, gm_crowd_times *out)

@@ -18,10 +18,9 @@
  *   L4  The map is filled before the first thread starts: keys 0 .. size-1 in an order shuffled by the seed, so that the
  *       first keys of a skewed stream do not sit in the first cells of their buckets.
  *   L5  Time begins at t0, a moment after the gate opens, for all threads alike.
- *
  *   L6  Goroutines are a crew (crew.c), which takes part as one thread does. Shares and numbers go through all that do
- * operations, thread or goroutine, in the order of the groups. While it runs the conductor looks at the scheduler every now and
- * then.
+ *       operations, thread or goroutine, in the order of the groups. While it runs the conductor looks at the scheduler every
+ *       now and then.
  *
  * Which operations may overlap is the map's affair (map/variant.h); what it refuses is counted.
  */
@@ -236,7 +235,7 @@ static int make_crew(gm_run *r, const gm_recorder_plan *plan)
         if (status != GM_OK)
             return status;
     }
-    return gm_crew_make(&r->alloc, &r->c, r->c.sched, r->shared, r->workers + r->threads, r->goroutines, &r->crew);
+    return gm_crew_make(&r->alloc, &r->c, r->shared, r->workers + r->threads, r->goroutines, &r->crew);
 }
 
 /* The threads of a group, or its goroutines, from the given place on. */

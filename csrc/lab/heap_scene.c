@@ -4,8 +4,9 @@
  *     collector  the heap's own pace, or back to back, a given number of cycles
  *     graph      roots --> blocks of up to 4,096 pointers --> objects without pointers
  *
- *                stripes: block j has objects j, j + n, j + 2n ...   two that mark two blocks meet in the same byte of mark
- * bits runs: block j has 4,096 objects side by side        they meet at the ends of blocks only random: any object, anywhere
+ *                stripes: block j has objects j, j + n, j + 2n ...   two that mark two blocks meet in one byte of mark bits
+ *                runs:    block j has 4,096 objects side by side     they meet at the ends of blocks only
+ *                random:  any object, anywhere
  *
  *   X1  An actor is inside of the heap's world from beginning to end, with one P: what its P counts in an operation happened in
  *       that operation. It comes by a safe point after each. With `moves` it leaves with the one and comes back with another.
@@ -26,7 +27,7 @@
 enum { mostActors = 64, blockPointers = 4096, phases = 3, keyRoom = 24, flushNapNs = 20000 };
 
 typedef struct actor {
-    gm_actor does;
+    _Alignas(gm_line_bytes) gm_actor does; /* on lines of its own */
     gm_heap_stage *stage;
     gm_p *p;
     gm_map *map;
@@ -385,7 +386,7 @@ static void act_once(actor *a)
     }
     uint64_t i = next_key(a);
     tally was = look(a);
-    uint32_t phase = gm_load_rlx(&s->heap->phase); /* X2 */
+    uint32_t phase = gm_load_rlx(&s->heap->phase); /* X2; relaxed: a label, it orders nothing */
     uint64_t start = gm_tick_start(a->ticks.hardware);
     int status = act(a, i);
     uint64_t end = gm_tick_end(a->ticks.hardware);
@@ -421,7 +422,7 @@ static void *play(void *arg)
         act_once(a);
     gm_world_leave(a->p);
     a->did.cpu_ns = gm_usage_read().cpu_ns - cpu;
-    if (a->does.ops && gm_sub_acq_rel(&s->left, 1) == 1) /* the last of them */
+    if (a->does.ops && gm_sub_acq_rel(&s->left, 1) == 1) /* the last of them: behind all others (acquire and release) */
         end_scene(s);
     gm_gate_leave(&s->gate);
     return NULL;

@@ -22,8 +22,8 @@
  *       nothing, but each is a write of one line by all, which keeps the threads in step. Both fence the call: a
  *       reordering that lasts no longer than from a store to the next call is not caught by histories.
  *   R4  Before it begins, keys 0 .. keyspace-1 are deleted; keys 0 .. size-1 are then stored by recorded operations, by a
- * thread whose number is the number of threads. R5  Nothing is allocated, locked or shared between the calls, but for the wait
- * for the waves.
+ *       thread whose number is the number of threads.
+ *   R5  Nothing is allocated, locked or shared between the calls, but for the wait for the waves.
  *
  * Rejected: recording in the engine's worker (lab/worker.c): it would be a third way through its loop, and its operations throw
  * their answers away.

@@ -1,13 +1,12 @@
 /* queues.c: what it takes to put something into the global run queue, by kind, threads and length; no scheduler beside it.
  *
- *     fill: length items      each of n threads:  put one, take one, put one, ...      the queue stays length to length + n
- * long
+ *     fill: length items      each of n threads:  put one, take one, put one, ...      it stays length to length + n long
  *
  * Both ends are moved by every thread, as the Ps of a scheduler do that yield. The queue is that of sched/globq.c with a lock
  * of its own, Go's list or the article's ring.
  *
  *   L1  All threads begin together, and each says how long its rounds took: waiting for the others to begin is not in it.
- *   L2  Every 16th put is timed alone as well. The clock's own time, some 20 ns, is in that and in no other.
+ *   L2  Every 16th put is timed alone as well. The clock's own time is in that and in no other.
  *   L3  No item is lost or doubled: at the end the queue holds as many as at the beginning, which is checked.
  */
 #include "base/alloc.h"

@@ -31,7 +31,7 @@ typedef struct pair {
 } pair;
 
 typedef struct range {
-    gm_iter *it;
+    _Alignas(gm_line_bytes) gm_iter *it; /* each on lines of its own: `checks` is written at every element */
     uint64_t checks, stops, late, latest;
 } range;
 
@@ -426,7 +426,7 @@ static void stop_world(gm_stage *s)
 {
     gm_store_rel(&s->stopped, 1); /* pairs with map_safepoint */
     keep_busy(s->scene.disturb_ns);
-    gm_store_rel(&s->stopped, 0);
+    gm_store_rel(&s->stopped, 0); /* the same */
 }
 
 /* Now and then until the time is over: the world stops, or this thread keeps its CPU busy. */
@@ -435,7 +435,7 @@ static void *disturb(void *stage)
     gm_stage *s = stage;
     uint32_t number = gm_add_rlx(&s->next_disturber, 1); /* relaxed: a number to draw */
     if (s->scene.disturbance == GM_DISTURB_KERNEL && !gm_thread_pin(s->scene.cpus[number])) {
-        gm_store_rlx(&s->unpinned, 1);
+        gm_store_rlx(&s->unpinned, 1); /* relaxed: read when all are joined */
         return NULL;
     }
     while (!over(s)) {
@@ -444,7 +444,7 @@ static void *disturb(void *stage)
             stop_world(s);
         else
             keep_busy(s->scene.disturb_ns);
-        gm_add_rlx(&s->disturbances, number == 0); /* those of one CPU */
+        gm_add_rlx(&s->disturbances, number == 0); /* those of one CPU; relaxed: as above */
     }
     return NULL;
 }
@@ -460,7 +460,7 @@ static void worker(gm_g *g, void *stage)
         gm_enter(g);
         keep_busy(s->scene.disturb_ns);
         gm_leave(g);
-        gm_add_rlx(&s->disturbances, 1);
+        gm_add_rlx(&s->disturbances, 1); /* relaxed: read when all are joined */
     }
     tell_end(g, s, countYields, 0);
 }
@@ -558,7 +558,7 @@ static bool make_ranges(gm_stage *s)
     uint32_t n = s->scene.hogs;
     if (!n || s->scene.hog_kind != GM_HOG_RANGE)
         return true;
-    s->ranges = s->alloc.zalloc(s->alloc.ctx, n * sizeof *s->ranges);
+    s->ranges = gm_zalloc_lines(&s->alloc, n * sizeof *s->ranges);
     for (uint32_t i = 0; s->ranges && i < n; i++) {
         if (gm_iter_new(s->scene.map, &s->ranges[i].it) != GM_OK)
             return false;
@@ -667,7 +667,7 @@ gm_hist *gm_stage_hist(gm_stage *s, int which)
         [GM_SCENE_SERVICE] = s->service,
         [GM_SCENE_FIRST] = s->first,
     };
-    return of[which];
+    return which >= 0 && which <= GM_SCENE_FIRST ? of[which] : NULL;
 }
 
 void gm_stage_free(gm_stage *s)
@@ -680,8 +680,7 @@ void gm_stage_free(gm_stage *s)
     gm_hist_free(s->first);
     for (uint32_t i = 0; s->ranges && i < s->scene.hogs; i++)
         gm_iter_free(s->ranges[i].it);
-    if (s->ranges)
-        alloc.release(alloc.ctx, s->ranges, s->scene.hogs * sizeof *s->ranges);
+    gm_release_lines(&alloc, s->ranges, s->scene.hogs * sizeof *s->ranges);
     if (s->touched)
         alloc.release(alloc.ctx, s->touched, s->scene.footprint * s->scene.yielders);
     if (s->pairs)

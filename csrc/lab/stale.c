@@ -12,10 +12,10 @@
  *   collect   It is given back when no goroutine has it: each has a root, as its stack is in Go, that the writer looks at.
  *
  *   D1  collect: a reader writes its root and then looks whether the array is still current; the writer publishes and then
- * looks at the roots; a full fence on both sides: one of the two sees the other. So an array that a reader has found current
- * behind its root is not given back before the root changes. D2  Whether a goroutine was moved is told by the P it is on before
- * and after; the two kinds are counted apart. D3  There is always an array to be had: one current, one of each reader's, one
- * more.
+ *       looks at the roots; a full fence on both sides: one of the two sees the other. So an array that a reader has found
+ *       current behind its root is not given back before the root changes. Only then it reads the stamp.
+ *   D2  Whether a goroutine was moved is told by the P it is on before and after; the two kinds are counted apart.
+ *   D3  There is always an array to be had: one current, one of each reader's, one more.
  *
  * Divergence: Go's collector finds roots by scanning stacks; here each reader has one word for it.
  */
@@ -52,7 +52,7 @@ typedef struct stale {
 static bool held(stale *s, const array *a)
 {
     for (uint32_t i = 0; i < s->c.readers; i++) {
-        if (gm_load_acq(&s->readers[i].root) == a) /* behind the fence (D1) */
+        if (gm_load_acq(&s->readers[i].root) == a) /* behind the fence (D1); pairs with read_on's release */
             return true;
     }
     return false;
@@ -61,7 +61,7 @@ static bool held(stale *s, const array *a)
 static void give_back(stale *s, array *a)
 {
     for (uint32_t i = 0; i < bucketCount; i++)
-        gm_store_rlx(&a->stamps[i], poison);
+        gm_store_rlx(&a->stamps[i], poison); /* relaxed: who reads it is stale, or has no root to it (D1) */
     a->in_use = false;
     s->reused++;
 }
@@ -86,8 +86,8 @@ static void grow(stale *s)
     a->in_use = true;
     s->generation++;
     for (uint32_t i = 0; i < bucketCount; i++)
-        gm_store_rlx(&a->stamps[i], s->generation);
-    gm_store_rel(&s->current, a); /* pairs with take */
+        gm_store_rlx(&a->stamps[i], s->generation); /* relaxed: current's release orders */
+    gm_store_rel(&s->current, a);                   /* pairs with take */
     s->growths++;
     reclaim(s);
 }
@@ -109,10 +109,12 @@ static array *take(stale *s, reader *r, uint64_t *generation)
 {
     for (;;) {
         array *a = gm_load_acq(&s->current); /* pairs with grow */
-        gm_store_rlx(&r->root, a);
-        gm_fence_seq_cst(); /* D1 */
-        *generation = gm_load_rlx(&a->stamps[0]);
-        if (a == gm_load_acq(&s->current))
+        gm_store_rlx(&r->root, a);           /* relaxed: the fence orders; pairs with held */
+        gm_fence_seq_cst();                  /* D1 */
+        if (a != gm_load_acq(&s->current))   /* pairs with grow: its stamps are seen */
+            continue;
+        *generation = gm_load_rlx(&a->stamps[0]); /* relaxed: behind that acquire; with the root they stay (D1) */
+        if (*generation != poison)                /* free: it may be gone already */
             return a;
     }
 }
@@ -131,6 +133,7 @@ static void look(gm_g *g, reader *r, array *a, uint64_t generation)
     uint32_t before = p_of(g);
     gm_gosched(g);
     bool moved = p_of(g) != before;
+    /* relaxed: take's acquire and root (D1) */
     uint64_t found = gm_load_rlx(&a->stamps[gm_xoshiro_next(&r->rng) % bucketCount]);
     r->derefs[moved]++;
     r->stale[moved] += found != generation;
@@ -148,7 +151,7 @@ static void read_on(gm_g *g, void *of)
             look(g, r, a, generation);
         gm_store_rel(&r->root, NULL); /* the looks come before it; pairs with held */
     }
-    gm_sub_acq_rel(&s->reading, 1);
+    gm_sub_acq_rel(&s->reading, 1); /* release pairs with writer */
 }
 
 /* ------------------------------------------------------------------ the scene */
@@ -161,7 +164,7 @@ static void stale_main(gm_g *g, void *scene)
         s->status = gm_go(g, read_on, &s->readers[made]);
         made += s->status == GM_OK;
     }
-    gm_sub_acq_rel(&s->reading, s->c.readers - made);
+    gm_sub_acq_rel(&s->reading, s->c.readers - made); /* as read_on's */
     if (s->status == GM_OK)
         s->status = gm_go(g, writer, s);
     while (gm_goroutines(g) > 1)

@@ -22,9 +22,9 @@
  *   B1  A batch of gets is one read: it takes the header as it finds it once. Whoever calls it keeps writers away for that long
  *       (the guard of api.c, or a lock). A writer that is not kept away moves keys out of the reader's sight, as in Go; nothing
  *       is read that is not memory of the map (O6 in hmap.h).
- *   B2  Writes are made one after the other, in their order, by the same functions as single ones: the steps before only ask
- * for memory, and what they found is not relied upon. Hashes are: hash0 changes with clear and with the delete of the last
- *       entry only, and after that one a batch of deletes has nothing left to find.
+ *   B2  Writes are made one after the other, in their order, by the same functions as single ones: the steps before only
+ *       ask for memory, and what they found is not relied upon. Hashes are: hash0 changes with clear and with the delete of
+ *       the last entry only, and after that one a batch of deletes has nothing left to find.
  *   B3  A key whose hash is drawn (NaN) draws it once, in the order of the keys.
  */
 

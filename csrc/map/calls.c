@@ -10,7 +10,8 @@
  *
  *   C1  What is called here is what gomap.h says, guard and all (map/api.c): two paths to one map exclude each other as two
  *       calls of one path do.
- *   C2  Elems are GM_MEM, GM_FLOAT64 or GM_REF. `old` of an assign is written for GM_REF only.
+ *   C2  Elems are GM_MEM, GM_FLOAT64 or GM_REF. assign says GM_OK for a new key, too, unlike variant.h's; its `old` is a
+ *       reference, or 0: there was none, or the kind is another.
  *   C3  Only get, assign, del and len are there: a plain map has no others in Python.
  */
 #include "map/calls.h"

@@ -12,7 +12,8 @@
  *     the live map, and what else leads to them (old cells, iterators) is gone.
  * M2  Only the writer touches the lists. A reader that closes an iterator merely lowers open_iters (release; the acquire
  *     load in quiet() pairs with it): its last use of a block happens before the block is freed.
- * M3  The bytes in use are counted, headers included.
+ * M3  The bytes in use are counted, headers included: of slabs the buckets in use, not what is still to be cut or was given
+ *     back.
  *
  * OVERFLOW BUCKETS are all of one size, and many: they are cut from slabs, each twice as large as the one before, up to what
  * fills a huge page. One that is freed is the next to be taken; a slab lives as long as the map.

@@ -5,10 +5,11 @@
  *   send   to a waiting receiver directly; else into the buffer; else the goroutine waits in line with its value
  *   recv   from the buffer, whose place the first waiting sender's value takes; else from that sender; else it waits
  *
- *   D1  A waiter lies on its goroutine's stack. It is reached through the line only, under the lock; who takes it out of the
- * line writes its value before making the goroutine ready, which orders it. D2  Nobody waits in line where something could be
- * done at once: under the lock, the receivers' line is empty or the buffer and the senders' line are. D3  Values come out in
- * the order in which they went in.
+ *   D1  A waiter lies on its goroutine's stack. It is reached through the line only, under the lock; who takes it out of
+ *       the line writes its value before making the goroutine ready, which orders it.
+ *   D2  Nobody waits in line where something could be done at once: under the lock, the receivers' line is empty or the
+ *       buffer and the senders' line are.
+ *   D3  Values come out in the order in which they went in.
  */
 #include "sched/chan.h"
 

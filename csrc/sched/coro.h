@@ -2,18 +2,10 @@
 #ifndef GM_CORO_H
 #define GM_CORO_H
 
+#include "base/atomics.h"
 #include "gomap.h"
 
 #include <stddef.h>
-
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) && !defined(__SANITIZE_ADDRESS__)
-#define __SANITIZE_ADDRESS__ 1
-#endif
-#if __has_feature(thread_sanitizer) && !defined(__SANITIZE_THREAD__)
-#define __SANITIZE_THREAD__ 1
-#endif
-#endif
 
 #if !(defined(__x86_64__) || defined(__aarch64__)) && !defined(GM_CORO_PORTABLE)
 #define GM_CORO_PORTABLE

@@ -27,7 +27,8 @@ typedef struct gm_globq {
 int gm_globq_init(gm_globq *q, uint32_t kind, uint32_t len, gm_rt_mutex *lock, const gm_alloc *alloc);
 void gm_globq_free(gm_globq *q);
 void gm_globq_put(gm_globq *q, gm_list *items); /* all of them, at the end; the lock is not held */
-void gm_globq_put_one(gm_globq *q, gm_link *item, uint64_t *at, bool hardware); /* *at: the ticks when the lock was got */
+void gm_globq_put_one(gm_globq *q, gm_link *item, uint64_t *at, bool hardware); /* *at: the ticks when the lock was got; of a
+ring, which has none, when it was asked for */
 gm_link *gm_globq_get(gm_globq *q);                                             /* or NULL */
 /* Up to `most` of them, and no more than this P's share of what is there (n / ps + 1), are added to *out. */
 void gm_globq_get_share(gm_globq *q, uint32_t ps, uint32_t most, gm_list *out);

@@ -5,8 +5,8 @@
  *
  *   L1  The holder is alone: the word goes from 0 by an acquiring exchange that pairs with unlock's release.
  *   L2  No sleeper is forgotten: who sleeps has set the word to 2, and who takes the lock after sleeping leaves it at 2, so
- * that each unlock that may have a sleeper behind it wakes one. L3  What the giver of a note did before is seen by who awaited
- * it (release, acquire).
+ *       that each unlock that may have a sleeper behind it wakes one.
+ *   L3  What the giver of a note did before is seen by who awaited it (release, acquire).
  *
  * A goroutine that holds the lock must not be switched away: its thread would wait for itself. Callers see to that (gm_enter,
  * or they run on their thread's own stack).

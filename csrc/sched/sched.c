@@ -22,30 +22,31 @@
  * reference. A BLOCKING CALL leaves the P, marked, to whoever takes it first: sysmon, or the G when it comes back. One that is
  * sure to block takes the P itself and hands it on (entersyscallblock).
  *
- *   W1  No work is left lying while a P is idle and nobody looks for work. Who queues a G then looks whether an M is spinning,
- * and if none is, wakes one for an idle P. Who stops spinning says so, and then looks at all queues once more. A full fence
- *       stands between the two steps on either side: one of the two sees the other.
+ *   W1  No work is left lying while a P is idle and nobody looks for work. Who queues a G then looks whether an M is
+ *       spinning, and if none is, wakes one for an idle P. Who stops spinning says so, and then looks at all queues once
+ *       more. A full fence stands between the two steps on either side: one of the two sees the other.
  *   W2  An M that finds a G while spinning wakes another before it runs it: there may be more where that came from.
  *   W3  A P that is idle has an empty queue. Its owner emptied it, and only owners put.
  *   W4  A P's plain fields are its owner's. They pass from one to the next through the lock (idle list), through a note
  *       (next_p), or by the status of a P in a blocking call (M1 in sysmon.c).
  *   W5  A G is in one place: one queue, one M, or parked. It is queued or made findable by its M after it has been switched
- *       away (`after` runs on the thread's own stack): nobody can run it while its registers are being saved. A G's
- *       plain fields pass with it (R1, Q1, or the lock that gm_park releases).
- *   W6  Deadlock is told when all Ms sleep and all Ps are idle: a sleeping M has found every queue empty and its P is idle, so
- *       nothing will ever be made ready. An M in a blocking call does not sleep. A P that is not idle is sysmon's, which has
- *       taken it from a blocking call and is about to start an M for it; that one looks again. Nor is there a deadlock while
- *       a G is put aside, or in sysmon's hands on its way to the queue: it is counted until an M has been woken for it, and
- *       sysmon, if that M sleeps again before it is counted out, looks itself.
+ *       away (`after` runs on the thread's own stack): nobody can run it while its registers are being saved. A G's plain
+ *       fields pass with it (R1, Q1, or the lock that gm_park releases).
+ *   W6  Deadlock is told when all Ms sleep and all Ps are idle: a sleeping M has found every queue empty and its P is idle,
+ *       so nothing will ever be made ready. An M in a blocking call does not sleep. A P that is not idle is sysmon's, or
+ *       that of an M in gm_block_surely, which has taken it from a blocking call and is about to start an M for it; that
+ *       one looks again. Nor is there a deadlock while a G is put aside, or in sysmon's hands on its way to the queue: it
+ *       is counted until an M has been woken for it, and sysmon, if that M sleeps again before it is counted out, looks
+ *       itself.
  *   W7  A claim to spin that no P is found for counts as an M that looks, and nobody does: who queues a G meanwhile wakes
  *       none. It is given back, and need_spinning is set, under the lock under which Ps become idle. A P that becomes idle
  *       before is found by the claim. Who gives one up afterwards sees need_spinning and looks at all queues first; or it
  *       was cleared, by one who was counted as spinning and is counted out after the claim (two fences: claim given back,
  *       fence, set; cleared, fence, counted out), and so looks once more, or wakes another, after all that met the claim.
- *       sysmon decides under the same lock whether a P it has taken becomes idle.
- *   W8  Where a thread is refused, nobody comes who was relied on. All that its P had is in the global queue; its spinning is
- *       counted out; then, under the lock, the P goes to an M that sleeps, or becomes idle. An M that goes to sleep later
- *       looks at the global queue under the same lock, and one that runs looks there before it gives up its P.
+ *       Whether a P taken from a blocking call becomes idle is decided under the same lock (gm_hand_off).
+ *   W8  Where a thread is refused, nobody comes who was relied on. All that its P had is in the global queue; its spinning
+ *       is counted out; then, under the lock, the P goes to an M that sleeps, or becomes idle. An M that goes to sleep
+ *       later looks at the global queue under the same lock, and one that runs looks there before it gives up its P.
  *
  * SETTINGS that are not Go's: see gm_sched_config. `preempt_target` = parked puts a preempted G aside instead, where it is
  * found by nobody until sysmon makes it ready a slice later.
@@ -80,7 +81,7 @@ bool gm_deadlocked(const gm_sched *s)
 static gm_p *get_idle_p(gm_sched *s)
 {
     gm_p *p = (gm_p *)gm_list_take(&s->idle_ps);
-    gm_store_rlx(&s->idle_p_count, s->idle_ps.n);
+    gm_store_rlx(&s->idle_p_count, s->idle_ps.n); /* relaxed: a hint, as in gm_put_idle_p */
     return p;
 }
 
@@ -96,7 +97,7 @@ static gm_p *get_idle_p_for_work(gm_sched *s)
 /* By who has been counted as spinning: what need_spinning asks for is being done. */
 static void clear_need(gm_sched *s)
 {
-    gm_store_rlx(&s->need_spinning, 0);
+    gm_store_rlx(&s->need_spinning, 0); /* relaxed: the fence orders (W7) */
     gm_fence_seq_cst(); /* before this spinning is counted out; pairs with the fences before get_idle_p_for_work (W7) */
 }
 
@@ -206,8 +207,8 @@ static bool claim_spinning(gm_sched *s)
 static void disclaim_spinning(gm_sched *s)
 {
     gm_sub_rlx(&s->spinning, 1);
-    gm_fence_seq_cst(); /* the claim is gone before the need is told; pairs with clear_need (W7) */
-    gm_store_rlx(&s->need_spinning, 1);
+    gm_fence_seq_cst();                 /* the claim is gone before the need is told; pairs with clear_need (W7) */
+    gm_store_rlx(&s->need_spinning, 1); /* relaxed: under the lock, as get_idle_p_for_work */
 }
 
 void gm_wake_p(gm_sched *s)
@@ -402,7 +403,7 @@ static void sleep_m(gm_m *m)
         take_p(m, p);
     if (over || p)
         return;
-    gm_note_await(&m->wake); /* pairs with gm_start_m (W4), gm_finish */
+    gm_note_await(&m->wake); /* pairs with give_p (W4), gm_finish */
     if (m->next_p)
         take_p(m, m->next_p);
     m->next_p = NULL;
@@ -499,7 +500,7 @@ static void count_run(gm_m *m, gm_g *g, bool inherit)
     else
         gm_store_rlx(&p->tick, gm_load_rlx(&p->tick) + 1); /* relaxed: sysmon looks (M2) */
     if (p->waits) {
-        uint64_t now = gm_tick_start(m->s->ticks.hardware);
+        uint64_t now = m->began = gm_tick_start(m->s->ticks.hardware); /* which tracks go by, too */
         gm_hist_count(p->waits, gm_hist_half_bits_3, now > g->since ? gm_ticks_to_ns(&m->s->ticks, now - g->since) : 0);
     }
 }
@@ -682,7 +683,7 @@ void gm_block_begin(gm_g *g)
     m->blocked_p = p;
     m->p = NULL;
     gm_store_rlx(&p->m, NULL);
-    gm_store_rel(&p->status, gm_p_blocked); /* pairs with sysmon's swap, gm_block_end's (M1) */
+    gm_store_rel(&p->status, gm_p_blocked); /* pairs with the swaps of sysmon, gm_block_end, gm_block_surely (M1) */
 }
 
 void gm_block_surely(gm_g *g)
@@ -690,7 +691,7 @@ void gm_block_surely(gm_g *g)
     gm_block_begin(g);
     gm_p *p = g->m->blocked_p;
     uint32_t blocked = gm_p_blocked;
-    if (gm_cas_acq(&p->status, &blocked, gm_p_idle)) /* else sysmon has it (M1) */
+    if (gm_cas_acq(&p->status, &blocked, gm_p_idle)) /* pairs with gm_block_begin; else sysmon has it (M1) */
         gm_hand_off(g->s, p);
 }
 

@@ -178,7 +178,6 @@ bool gm_all_gone(gm_sched *s);
 void *gm_sysmon_main(void *sched);
 
 /* tracks.c: nothing happens in them where there are no tracks */
-void gm_track_ready(gm_g *g);                     /* it is about to be queued */
 void gm_track_run(gm_m *m, gm_g *g);              /* it is about to run */
 void gm_track_end(gm_m *m, gm_g *g, uint8_t why); /* it runs no more; m has its P still */
 void gm_track_again(gm_m *m);                     /* back from a blocking call, on the P that it had */

@@ -12,6 +12,7 @@
 
 #include "base/alloc.h"
 #include "base/histogram.h"
+#include "sched/tracks.h"
 
 enum { mostProcs = 256, leastRing = 2, mostRing = 1 << 20 };
 
@@ -22,7 +23,8 @@ static bool valid(const gm_sched_config *c)
         return false;
     return c->procs >= 1 && c->procs <= mostProcs && c->globq <= GM_GLOBQ_RING_PADDED && c->runnext <= GM_RUNNEXT_OFF &&
            c->runnext_inherit <= GM_INHERIT_OFF && c->steal <= GM_STEAL_OFF && c->preempt <= GM_PREEMPT_NONE &&
-           c->preempt_target <= GM_TARGET_PARKED && c->slice_ns > 0;
+           c->preempt_target <= GM_TARGET_PARKED && c->slice_ns > 0 &&
+           (!c->tracks || (c->measure && c->tracks->procs == c->procs));
 }
 
 static uint32_t common_divisor(uint32_t a, uint32_t b)

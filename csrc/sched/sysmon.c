@@ -13,8 +13,8 @@
  * BLOCKING CALLS. A P whose goroutine is in one is taken away in the second round that sees the same call, so after 20 us at
  * the least; if nothing is queued there and others are idle, only after 10 ms.
  *
- *   M1  A P is taken out of a blocking call by one compare-and-swap of its status: by sysmon, or by the goroutine that
- *       comes back; who wins owns the P (release, acquire).
+ *   M1  A P is taken out of a blocking call by one compare-and-swap of its status: by sysmon, by the goroutine that
+ *       comes back, or by one that is sure to block, at once (gm_block_surely); who wins owns the P (release, acquire).
  *   M2  Ms, Ps and the records of goroutines exist as long as sysmon does: it may look at them without a lock, and what it sees
  *       may be out of date. It then asks somebody in vain.
  *
@@ -93,8 +93,8 @@ static bool wake_put_aside(gm_sched *s, uint64_t now)
     gm_globq_put(&s->queue, &woken);
     gm_wake_p(s);
     gm_rt_lock(&s->lock);
-    s->aside -= n; /* W6 */
-    bool dead = !gm_load_rlx(&s->stopping) && gm_deadlocked(s);
+    s->aside -= n;                                              /* W6 */
+    bool dead = !gm_load_rlx(&s->stopping) && gm_deadlocked(s); /* relaxed: a wish; gm_finish decides */
     gm_rt_unlock(&s->lock);
     if (dead)
         gm_finish(s, GM_E_DEADLOCK);

@@ -15,8 +15,10 @@
  * A G whose P was taken away in a blocking call is ready when it comes back.
  *
  *   T1  The parts of a wait add up to it, and waits do not overlap with runs: no tick is counted twice. What a goroutine
- *       waited is added up in itself, and it alone looks at it and sets it to 0.
- *   T2  Where there are no tracks nothing is measured for them: two calls for each run, that look and return.
+ *       waited is added up in itself, by the M that is about to run it; it sets it to 0 itself, or who is about
+ *       to make it ready.
+ *   T2  Where there are no tracks nothing is measured for them: calls that look and return: two for each run, one
+ *       after a blocking call, two around the global queue.
  *   T3  Memory is fixed. A P that has no room for another run drops it and counts it; when the time line is full, every other
  *       row goes and the interval doubles.
  *   T4  Slices and their number are the P's owner's (W4). The two counters are the owner's to write, and anybody's to read:
@@ -26,7 +28,7 @@
  * Divergences: a batch that overflows a local queue goes to the global queue under one lock, which is counted as queued. Of a
  * batch that is taken only the first counts the lock.
  *
- * Rejected: an event for each change of state, as runtime/trace writes: five times the memory for what can be told from runs.
+ * Rejected: an event for each change of state, as runtime/trace writes: more memory for what can be told from runs.
  */
 #include "sched/tracks.h"
 
@@ -59,7 +61,7 @@ static bool make_room(gm_tracks *t)
 
 gm_tracks *gm_tracks_make(const gm_alloc *alloc, uint32_t procs, uint64_t slices, uint64_t rows)
 {
-    gm_tracks *t = obtain(alloc, sizeof *t);
+    gm_tracks *t = slices <= SIZE_MAX / sizeof(gm_slice) ? obtain(alloc, sizeof *t) : NULL;
     if (!t)
         return NULL;
     t->alloc = alloc;
@@ -119,7 +121,6 @@ void gm_track_run(gm_m *m, gm_g *g)
     if (!t)
         return;
     gm_track *on = &t->of[m->p->id];
-    m->began = gm_tick_start(m->s->ticks.hardware);
     count(&on->runs);
     if (m->found == GM_FROM_STEAL)
         count(&on->steals);
@@ -137,8 +138,10 @@ void gm_track_again(gm_m *m)
 void gm_track_end(gm_m *m, gm_g *g, uint8_t why)
 {
     gm_tracks *t = m->s->c.tracks;
+    if (!t)
+        return;
     g->left = why;
-    if (!t || !gm_load_rlx(&t->keeping)) /* relaxed: it orders nothing */
+    if (!gm_load_rlx(&t->keeping)) /* relaxed: it orders nothing; gm_tracks_begin and gm_tracks_end set it */
         return;
     gm_track *on = &t->of[m->p->id];
     if (on->n == t->cap) {

@@ -393,7 +393,7 @@ static void goroutines_have_no_memory(void)
     expect(refused > 10);
 }
 
-/* Every operation is counted once, its parts add up, and runs of one P do not overlap. */
+/* Every operation is counted once, those of goroutines have a delay, and runs of one P do not overlap. */
 static void goroutines_are_measured(void)
 {
     setup s;
