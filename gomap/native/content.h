@@ -43,7 +43,8 @@ static inline bool whole_number(PyObject *value, long long *to)
         *to = PyLong_AsLongLongAndOverflow(whole, &overflow);
         Py_DECREF(whole);
     }
-    PyErr_Clear(); /* what __index__ raised; it is asked again by who tells the error */
+    if (!whole && PyErr_ExceptionMatches(PyExc_Exception))
+        PyErr_Clear(); /* it is asked again by who tells the error; an interrupt is not asked again: by_cffi sees it */
     return whole && overflow == 0;
 }
 

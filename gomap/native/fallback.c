@@ -43,6 +43,8 @@ static PyObject *attribute(PyObject *of, const char *name)
 PyObject *by_cffi(PyObject *self, const char *name, PyObject *const *args, Py_ssize_t n, PyObject *kwnames)
 {
     PyObject *answer = NULL;
+    if (PyErr_Occurred()) /* an interrupt out of an __index__ */
+        return NULL;
     PyObject *path = attribute((PyObject *)Py_TYPE(self), "_by_cffi");
     PyObject *method = path ? attribute(path, name) : NULL;
     PyObject *all = method ? with_self(self, args, n) : NULL;

@@ -9,7 +9,7 @@
  *     class PlainCalls                         the same by cffi (gomap/onekey.py): knows all cases and all messages
  *
  * One copy of the core. This module has no core compiled in: `bind` gets the address of the map and of a table of functions
- * from gomap._core (map/calls.c). A call is one indirect call more than a linked one, about a nanosecond, the build is not
+ * from gomap._core (map/calls.c). A call is one indirect call more than a linked one; the build is not
  * twice as long, and the two paths cannot come to differ.
  *
  *   B1  Same answers. A call is either done here, with the effect, the answer and the error of the cffi path, or handed over
@@ -27,7 +27,7 @@
  *   B5  Stable ABI of CPython 3.10: one wheel for all versions. Not for free-threaded CPython (B2 and N1 need the GIL) and
  *       PyPy (its emulation of this API is slower than cffi): setup.py leaves the module out there, and cffi does everything.
  *
- * Rejected: the core's sources compiled a second time into this module (a get 1 ns less, half a minute more of building);
+ * Rejected: the core's sources compiled a second time into this module (twice the building, to save an indirect call);
  * objects by address in the core's elems (two paths to one map would need two ways of counting references); vectorcall, which
  * the stable ABI has only from 3.12 on; attributes asked for by new strings (a type's method cache keeps each: see fallback.c).
  */

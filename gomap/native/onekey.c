@@ -104,7 +104,8 @@ static answer hand_out(const keyed *m, room *r, bool was, PyObject **old)
     return found;
 }
 
-/* FOUND: the key was there, and *old was its elem; ABSENT: it was not, and is now. */
+/* FOUND: the key was there, and *old was its elem; ABSENT: it was not, and is now. Of a plain map without objects always FOUND
+ * (C2 in map/calls.c). */
 answer put(keyed *m, PyObject *key, PyObject *elem, PyObject **old)
 {
     content k, e;

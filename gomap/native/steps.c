@@ -1,8 +1,9 @@
 /* steps.c: an iteration over a plain map, as Go's range (map/iterator.c), that yields keys, elems or pairs.
  *
  *   S1  It begins at its first step, not when it is made, and ends once: what deleted memory it kept alive goes then.
- *   S2  A step is the call and the reading of what it found, under the GIL: nobody comes between the two, and what strings
- *       point to stays (an open iterator keeps it, M1 in map/memory.c).
+ *   S2  A step is the call and the reading of what it found, under the GIL: no other step comes between the two. A batch may,
+ *       which has no GIL: what was found is a copy, what strings point to stays (an open iterator keeps it, M1 in
+ *       map/memory.c), and an object that is gone is GM_E_ITERATE.
  *   S3  A step that is refused ends an iteration over keys or elems, as an exception ends a generator, which is what the cffi
  *       path has there. One over pairs is a MapIterator there, and can be asked again.
  */
@@ -124,11 +125,15 @@ static int advance(steps *s)
 static PyObject *steps_next(PyObject *self)
 {
     steps *s = (steps *)self;
-    if (!s->of || !s->of->calls) /* over; or the map was taken apart by the garbage collector */
+    if (!s->of || !s->of->map) /* over; or the map was taken apart by the garbage collector */
         return NULL;
     int status = advance(s);
-    if (status == GM_OK)
-        return s->form == STEP_PAIRS ? pair_found(s) : s->form == STEP_KEYS ? key_found(s) : elem_found(s);
+    if (status == GM_OK) {
+        PyObject *found = s->form == STEP_PAIRS ? pair_found(s) : s->form == STEP_KEYS ? key_found(s) : elem_found(s);
+        if (!found && s->form != STEP_PAIRS)
+            end(s); /* S3 */
+        return found;
+    }
     if (status < 0)
         refuse(s->of, status);
     if (status == GM_END || s->form != STEP_PAIRS) /* S3 */
