@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from gomap._build import CSRC, compile_flags
+from gomap._build import CSRC, compile_flags, link_flags
 from gomap.realgo.toolchain import cache_folder
 
 __all__ = ["build_program", "compiler"]
@@ -75,6 +75,7 @@ def build_program(name: str, folder: Path, libraries: Sequence[str] = ()) -> Pat
         with tempfile.TemporaryDirectory(dir=kept.parent) as scratch:
             built = Path(scratch) / name
             objects = map(str, _compile(sources, Path(scratch)))
-            subprocess.run([*compiler(), *objects, str(core), "-o", str(built), "-lm", "-lpthread", *libraries], check=True)
+            command = [*compiler(), *objects, str(core), "-o", str(built), *link_flags(), "-lm", "-lpthread", *libraries]
+            subprocess.run(command, check=True)
             built.replace(kept)
     return kept

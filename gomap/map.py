@@ -55,6 +55,8 @@ RECORDED = {
     "growth": sum(1 << EVENTS.index(kind) for kind in ("grow_start", "grow_end", "grow_drop", "array_alloc")),
     "all": sum(1 << k for k in range(len(EVENTS))),
 }
+PAGES = {"huge": 0, "small": 1}
+"""What bucket arrays lie in, and its code in the core."""
 """Which structural events a map keeps. A time stamp per evacuated bucket would cost an insert up to a third of its time."""
 
 
@@ -63,7 +65,7 @@ class Header(NamedTuple):
 
     `flags`: 1 iterator, 2 old iterator, 4 writing, 8 same-size growth. `nevacuate`: old buckets below it are evacuated; it
     keeps its last value when a growth ends. `noverflow`: exact below B = 16. `next_preallocated`: the next free bucket of the
-    reserve, -1 if none. `buckets`: length of the bucket array with its reserve. `memory`: bytes that the map holds.
+    reserve, -1 if none. `buckets`: length of the bucket array with its reserve. `memory`: bytes in use.
     """
 
     count: int  # type: ignore[assignment]  # Go's name; it hides tuple.count
@@ -93,9 +95,6 @@ class Event(NamedTuple):
     took_ns: int
     from_B: int
     to_B: int
-
-
-PAGES = {"huge": 0, "small": 1}
 
 
 def _checked_hint(hint: Any) -> int:
@@ -148,8 +147,8 @@ class Map(PlainBase, PlainParts, MutableMapping[Any, Any]):
     an insert costs up to a third more); event_capacity: how many of the newest. knobs: settings that real Go does not have,
     by name (`gomap.knobs.KNOBS`), such as {"load_limit": 8.0}; None: Go's. heap: a `gomap.lab.Heap` that the buckets, and what
     they point to, come from, and whose collector takes them back; None: the C library's memory, freed by the map.
-    pages: "huge" (arrays of 2 MB and more lie in huge pages where the system gives them: filling a large map takes half the
-    time) or "small" (as Go's runtime, which does not ask for them); no answer depends on it, and with a heap nothing.
+    pages: "huge" (arrays of 2 MB and more lie in huge pages where the system gives them: filling a large map takes fewer
+    page faults) or "small" (as Go's runtime, which does not ask for them); no answer depends on it, and with a heap nothing.
 
     Unlike dict, keys are typed: asking for a key of another type is a `TypeError`, for an integer that does not fit an
     `OverflowError`. float64 keys are Go's: NaN is never found, every assignment to it adds an entry, and only `clear`

@@ -1,6 +1,6 @@
 """The rows of the table and the ratios they are to reach: the peer's time by gomap's, or gomap's rate by the peer's.
 
-"At least" is about four fifths of what a quick prototype with the same buckets reached, "aim" is within physics.
+`least` is what must hold, `aim` what is striven for; docs/benchmarks.md tells how a line is read.
 """
 
 from __future__ import annotations

@@ -19,7 +19,8 @@ from bench.peers import PEERS, PeerError, peer
 from bench.table.aims import GROWTH, MIXES, PAUSE, SYNC_MAP, TAILS, Aim, Mix
 from bench.table.inputs import Operations, write_operations
 from bench.table.lines import Line
-from bench.table.programs import Failed, Number, Program
+from bench.table.programs import Failed, Number, Program, Tell
+from bench.table.single import Memory
 from gomap.lab import Uniform, Zipf
 from gomap.lab.keystreams import KeyStream
 
@@ -34,9 +35,6 @@ _PAUSE_NS = 2e6
 _GROWTH_MS = 10_000  # a growth that takes longer is not waited for
 _HOPELESS = 0.2  # of the better way's throughput: a design is not run so again
 _STARVING = ("std-rwlock",)  # readers that never pause keep its writer out: a growth takes minutes
-
-Tell = Callable[[str], None]
-Memory = dict[str, dict[int, float]]
 
 
 @dataclass(frozen=True)

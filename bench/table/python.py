@@ -7,7 +7,6 @@ answered is compared before it is timed.
 from __future__ import annotations
 
 import importlib
-import statistics
 import subprocess
 import sys
 import time
@@ -22,12 +21,11 @@ import gomap
 from bench.table.aims import BATCHES, PER_KEY, Aim
 from bench.table.inputs import draw_keys
 from bench.table.lines import Line
-from bench.table.programs import Failed
+from bench.table.programs import Failed, Tell
 
 __all__ = ["batch_lines", "import_lines", "per_key_lines"]
 
 Ints = npt.NDArray[np.int64]
-Tell = Callable[[str], None]
 ASKED, PER_CALL = 1_000_000, 10_000
 
 
@@ -206,5 +204,4 @@ def import_lines(*, repeats: int, tell: Tell) -> Iterator[Line]:
     tell("import gomap")
     runs = [subprocess.run([sys.executable, "-c", _IMPORT], capture_output=True, text=True, check=True) for _ in range(repeats)]
     ours = tuple(float(run.stdout) * 1e9 for run in runs)
-    assert statistics.median(ours) > 0
     yield Line("per-key", "import gomap, numpy being there", 0, "30 ms", "ms", ours, (_IMPORT_NS,) * repeats, 1.0)

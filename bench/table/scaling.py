@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from bench.table.aims import SINGLE
 from bench.table.concurrent import OURS, Design, Stage, run_round
 from bench.table.inputs import write_operations
 from bench.table.lines import Line
+from bench.table.programs import Tell
 from bench.table.single import Memory, single_lines
 from gomap.lab import Uniform
 
@@ -19,28 +20,28 @@ THREADS = (1, 2, 8, 64)
 _ROWS = ("get hit, one key", "get miss, one key", "get_many hit", "get_many miss")
 _BYTES_AN_ENTRY = 400  # three maps that have just grown, and the keys
 
-Tell = Callable[[str], None]
 
-
-def available_bytes() -> int:
-    """Memory that may be used; 0 where the system does not say."""
+def available_bytes() -> int | None:
+    """Memory that may be used; None where the system does not say."""
     try:
         for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
             if line.startswith("MemAvailable:"):
                 return int(line.split()[1]) * 1024
     except OSError:
         pass
-    return 0
+    return None
 
 
 def size_lines(
     folder: Path, binaries: dict[str, Path], *, repeats: int, quick: bool, tell: Tell, missing: dict[str, str], memory: Memory
 ) -> Iterator[Line]:
     """Gets by number of entries. `missing` gets the sizes that there is no memory for."""
-    room = available_bytes() // _BYTES_AN_ENTRY
+    room = available_bytes()
     for n in (1_000, 10_000) if quick else SIZES:
-        if n > room and n > 1_000_000:
-            missing[f"{n:,} entries"] = f"{n:,} entries: they need {n * _BYTES_AN_ENTRY / 1e9:.0f} GB of free memory"
+        needed = n * _BYTES_AN_ENTRY
+        if n > 1_000_000 and (room is None or needed > room):
+            why = "how much is free is not known" if room is None else f"{room / 1e9:.0f} GB are free"
+            missing[f"{n:,} entries"] = f"{n:,} entries: they need {needed / 1e9:.0f} GB of memory, and {why}"
             continue
         rows = [row for row in SINGLE if row.name in _ROWS]
         yield from single_lines(

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.table.aims import LIMITS, SINGLE, Aim, SingleRow
 from bench.table.inputs import Single, write_single
 from bench.table.lines import Line
-from bench.table.programs import Failed, Number, Program, running
+from bench.table.programs import Failed, Number, Program, Tell, running
 
 __all__ = ["Memory", "check_round", "single_lines"]
 
@@ -19,7 +19,6 @@ LIMIT = "the machine's limit"
 _LIMITED = ("get_many_hit", "get_many_miss", "overwrite_many", "presized_many")
 _ASKED = {True: (1 << 12, 1 << 12), False: (1 << 20, 1 << 22)}  # quick or not: at least, at most
 
-Tell = Callable[[str], None]
 Memory = dict[str, dict[int, float]]
 
 

@@ -40,7 +40,7 @@ NEEDS = {
 }
 """What the model's verdict on a claim may need, and what it is called in a sentence."""
 
-MODELLED = frozenset({"map", "scheduler"})
+MODELLED = frozenset({"map", "scheduler", "heap"})
 """Of `NEEDS`, what this version of gomap has."""
 
 

@@ -104,7 +104,7 @@ class Results:
 def model_unrun(e: Entry) -> Finding:
     """The model's verdict on a claim before any experiment: what it waits for."""
     c = e.claim
-    reason = "no experiment decides it yet"
+    reason = "no experiment decides it"
     if e.on_model is not None:
         reason = f"not run yet (gomap claims run {c.id})"
     elif c.missing:

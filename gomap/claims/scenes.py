@@ -11,11 +11,15 @@ from gomap.lab.histogram import Histogram
 from gomap.lab.scheduler import Scene, SceneResult, Scheduler
 from gomap.map import Map
 
-__all__ = ["FAST", "Read", "beside_hog", "numbers", "played", "preempted", "reading"]
+__all__ = ["FAST", "OFTEN", "Read", "beside_hog", "numbers", "played", "preempted", "reading"]
 
 FAST: dict[str, Any] = {"slice_ms": 1.0, "sysmon_sleep_us": 1000.0}
 """A slice of 1 ms and rounds of sysmon 1 ms apart: Go's 10 and 10, a tenth as long. What is counted in slices does not depend
 on their length, and ten times as many fit into the time that an experiment has."""
+
+
+OFTEN: dict[str, Any] = {"slice_ms": 0.2, "sysmon_sleep_us": 100.0}
+"""A slice of 0.2 ms and rounds of sysmon 0.1 ms apart: many stops in little time, to ask what one of them costs or meets."""
 
 
 class Read(NamedTuple):

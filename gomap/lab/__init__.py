@@ -1,7 +1,8 @@
 """The laboratory: workloads, traces, and what a map does under them."""
 
+from gomap.lab.calls import EngineError
 from gomap.lab.compare import Comparison, Ratio, bootstrap_ratio, compare
-from gomap.lab.engine import EngineError, run
+from gomap.lab.engine import run
 from gomap.lab.heap import HEAP_KNOBS, Cycle, Heap, HeapStats
 from gomap.lab.heap_scene import ActorResult, HeapActor, HeapScene, HeapSceneResult, PhasePart, run_heap_scene
 from gomap.lab.histogram import Histogram, TooFewSamples

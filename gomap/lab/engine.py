@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import itertools
 import secrets
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,12 +13,12 @@ from typing import Any
 import numpy as np
 
 from gomap._core import ffi, lib
-from gomap.errors import ARGUMENT, NOMEM, PIN, THREAD, BadValue, ConcurrentMisuse, GomapError, OutOfMemory, misuse_sentences
+from gomap.errors import NOMEM, PIN, BadValue, ConcurrentMisuse, misuse_sentences
 from gomap.kinds import Strings
 from gomap.knobs import core_knobs
+from gomap.lab.calls import EngineError, counters, ensure_call, long_call
 from gomap.lab.heap import Heap
 from gomap.lab.histogram import Histogram
-from gomap.lab.interrupt import ctrl_c_calls
 from gomap.lab.keystreams import KeyStream
 from gomap.lab.machine import this_machine
 from gomap.lab.result import CAUSES, CauseTable, Clock, MapEvent, Result, SlowOperation, ThreadTotals, Timeline
@@ -28,18 +27,13 @@ from gomap.lab.workload import DOES, OPERATIONS, Group, Trace, Workload, whole
 from gomap.map import EVENTS, PAGES, RECORDED, Event, Map
 from gomap.variants import variant
 
-__all__ = ["EngineError", "run"]
+__all__ = ["run"]
 
 _INTERVALS = 4096
 _EVENTS = 1 << 16
 _MOST_TRACED = 1 << 26
-_POLL_S = 0.1
 _WAITS = ("waits", "read_waits")
 _KIND_OF = {code: kind for kind, code in OPERATIONS.items()}
-
-
-class EngineError(GomapError, RuntimeError):
-    """The system refused what a run needs: a thread, or a CPU to pin one to. Nothing was measured."""
 
 
 class _Config:
@@ -110,45 +104,27 @@ class _Config:
 
 
 def _raise(status: int, w: Workload) -> None:
-    if status == NOMEM:
-        raise OutOfMemory("no memory for this workload; nothing was measured")
-    if status == THREAD:
-        raise EngineError(f"the system gives no more threads ({w.threads} were asked for); nothing was measured")
     if status == PIN:
         raise EngineError("the system does not let a thread run on the CPU that it was given; nothing was measured")
-    if status == ARGUMENT:
-        raise BadValue("the core refused the workload")
     if status in misuse_sentences():
         raise ConcurrentMisuse(f"{misuse_sentences()[status]}: the map is in use; nothing was measured")
-    if status < 0:
-        raise EngineError(f"the core failed (status {status}); nothing was measured")
+    ensure_call(
+        status,
+        memory="no memory for this workload; nothing was measured",
+        refused="the core refused the workload",
+        threads=f" ({w.threads} were asked for)",
+    )
 
 
 def _wait(handle: Any, config: _Config, w: Workload, progress: Callable[[float], None] | None) -> tuple[int, bool]:
-    """The one call into the core, on a thread of its own, so that this one can answer Ctrl-C and tell of progress. Its status,
-    and whether there was a Ctrl-C."""
-    status: list[int] = []
+    """The run itself: its status, and whether there was a Ctrl-C."""
+    started = time.monotonic()
 
-    def go(kept: Any = (handle, config)) -> None:  # whatever happens outside, what the core works on stays
-        status.append(int(lib.gm_run_go(kept[0])))
+    def tell() -> None:
+        if progress is not None:
+            progress(_fraction(handle, w, time.monotonic() - started))
 
-    caller = threading.Thread(target=go, name="gomap-run")
-    with ctrl_c_calls(lambda: lib.gm_run_cancel(handle)) as asked:
-        try:
-            caller.start()
-        except RuntimeError as e:
-            raise EngineError(f"{e}; nothing was measured") from None
-        started = time.monotonic()
-        try:
-            while caller.is_alive():
-                caller.join(_POLL_S)
-                if progress is not None:
-                    progress(_fraction(handle, w, time.monotonic() - started))
-        finally:
-            if caller.is_alive():  # an exception of progress's, or of a signal handler's
-                lib.gm_run_cancel(handle)
-                caller.join()
-    return status[0], bool(asked)
+    return long_call("gomap-run", lib.gm_run_go, lib.gm_run_cancel, handle, config, tell)
 
 
 def _fraction(handle: Any, w: Workload, passed_s: float) -> float:
@@ -300,7 +276,7 @@ def _scheduler(handle: Any, w: Workload) -> SchedulerRun | None:
     return SchedulerRun(
         procs=w.procs,
         knobs=w.scheduler_knobs(),
-        counters={name: int(getattr(did, name)) for name, _ in ffi.typeof(did).item.fields},
+        counters=counters(did),
         operations=tuple(int(lib.gm_run_goroutines_done(handle, i)) for i in range(len(w.groups))),
         timeline=timeline_of(handle, w.procs),
     )

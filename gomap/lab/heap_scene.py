@@ -5,17 +5,13 @@ Source: csrc/lab/heap_scene.c. A scene is one call into the core with the GIL re
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from gomap._core import ffi, lib
-from gomap.errors import ARGUMENT, NOMEM, THREAD, BadValue, OutOfMemory
-from gomap.lab.engine import EngineError
+from gomap.lab.calls import core_choice, core_whole, ensure_call, long_call, nanoseconds
 from gomap.lab.heap import Heap
 from gomap.lab.histogram import Histogram
-from gomap.lab.interrupt import ctrl_c_calls
 
 __all__ = ["ActorResult", "HeapActor", "HeapScene", "HeapSceneResult", "PhasePart", "run_heap_scene"]
 
@@ -25,19 +21,6 @@ _ELEMS = {"int64": 0, "ready": 1, "new": 2}
 _SPREADS = {"stripes": 0, "runs": 1, "random": 2}
 _SLOW = ("assist", "refill", "sweep", "large object", "barrier flush", "stopped")
 _PHASES = ("off", "marking", "sweeping")
-_POLL_S = 0.1
-
-
-def _code(name: str, given: Any, choices: Mapping[str, int]) -> int:
-    if not isinstance(given, str) or given not in choices:
-        raise BadValue(f"{name}: {given!r} is not allowed, allowed: {', '.join(choices)}")
-    return choices[given]
-
-
-def _whole(name: str, given: Any, least: int = 0, most: int = 2**32 - 1) -> int:
-    if isinstance(given, bool) or not isinstance(given, int) or not least <= given <= most:
-        raise BadValue(f"{name}: {given!r} is not allowed, allowed: a whole number from {least} to {most}")
-    return given
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,7 +147,7 @@ def run_heap_scene(heap: Heap, scene: HeapScene) -> HeapSceneResult:
     _raise(int(lib.gm_heap_stage_new(heap._handle, core, out)))
     stage = ffi.gc(out[0], lib.gm_heap_stage_free)
     before = heap.stats()
-    status, asked = _play(stage, (heap, keep))
+    status, asked = long_call("gomap-heap-scene", lib.gm_heap_stage_go, lib.gm_heap_stage_cancel, stage, (heap, keep))
     _raise(status)
     after = heap.stats()
     try:
@@ -189,62 +172,32 @@ def _core_scene(scene: HeapScene) -> tuple[Any, list[Any]]:
         _fill_actor(actors[i], a)
     core.actors, core.nactors = actors, len(scene.actors)
     core.collecting = bool(scene.collecting)
-    core.cycles = _whole("cycles", scene.cycles)
-    core.live = _whole("live", scene.live)
-    core.live_size = _whole("live_size", scene.live_size, 1, 32768)
-    core.spread = _code("spread", scene.spread, _SPREADS)
-    for name, given, unit in (("duration_s", scene.duration_s, 1e9), ("slow_us", scene.slow_us, 1e3)):
-        if isinstance(given, bool) or not isinstance(given, (int, float)) or not 1 <= given * unit <= 3.6e12:
-            raise BadValue(f"{name}: {given!r} is not allowed, allowed: a number above 0, of at most an hour")
-    core.duration_ns, core.slow_ns = int(scene.duration_s * 1e9), int(scene.slow_us * 1e3)
+    core.cycles = core_whole("cycles", scene.cycles)
+    core.live = core_whole("live", scene.live)
+    core.live_size = core_whole("live_size", scene.live_size, 1, 32768)
+    core.spread = core_choice("spread", scene.spread, _SPREADS)
+    core.duration_ns = nanoseconds("duration_s", scene.duration_s, 1e9)
+    core.slow_ns = nanoseconds("slow_us", scene.slow_us, 1e3)
     return core, [actors]
 
 
 def _fill_actor(core: Any, a: HeapActor) -> None:
-    core.kind = _code("does", a.does, _DOES)
-    core.strings = _code("key", a.key, _KEYS)
-    core.elem = _code("elem", a.elem, _ELEMS)
-    core.entries = _whole("entries", a.entries, 1)
-    core.size = _whole("size", a.size, 1, 2**30)
-    core.ops = 0 if a.ops is None else _whole("ops", a.ops, 1)
+    core.kind = core_choice("does", a.does, _DOES)
+    core.strings = core_choice("key", a.key, _KEYS)
+    core.elem = core_choice("elem", a.elem, _ELEMS)
+    core.entries = core_whole("entries", a.entries, 1)
+    core.size = core_whole("size", a.size, 1, 2**30)
+    core.ops = 0 if a.ops is None else core_whole("ops", a.ops, 1)
     core.presized, core.shares, core.moves = bool(a.presized), bool(a.shares), bool(a.moves)
 
 
-def _play(stage: Any, keep: Any) -> tuple[int, bool]:
-    """The one call into the core, on a thread of its own, so that this one can answer Ctrl-C."""
-    status: list[int] = []
-
-    def go(kept: Any = (stage, keep)) -> None:
-        status.append(int(lib.gm_heap_stage_go(kept[0])))
-
-    caller = threading.Thread(target=go, name="gomap-heap-scene")
-    with ctrl_c_calls(lambda: lib.gm_heap_stage_cancel(stage)) as asked:
-        try:
-            caller.start()
-        except RuntimeError as e:
-            raise EngineError(f"{e}; nothing was measured") from None
-        try:
-            while caller.is_alive():
-                caller.join(_POLL_S)
-        finally:
-            if caller.is_alive():  # an exception of a signal handler's
-                lib.gm_heap_stage_cancel(stage)
-                caller.join()
-    return status[0], bool(asked)
-
-
 def _raise(status: int) -> None:
-    if status == NOMEM:
-        raise OutOfMemory("the heap of this scene is full, or there is no memory for it")
-    if status == THREAD:
-        raise EngineError("the system gives no more threads; nothing was measured")
-    if status == ARGUMENT:
-        raise BadValue(
-            "the core refused the scene: up to 64 actors; ready pointers and flushes need live objects, flushes an even size "
-            "up to 510; cycles need collecting; and there are no maps in a heap that frees what was lost"
-        )
-    if status < 0:
-        raise EngineError(f"the core failed (status {status}); nothing was measured")
+    ensure_call(
+        status,
+        memory="the heap of this scene is full, or there is no memory for it",
+        refused="the core refused the scene: up to 64 actors; ready pointers and flushes need live objects, flushes an even "
+        "size up to 510; cycles need collecting; and there are no maps in a heap that frees what was lost",
+    )
 
 
 def _actor_result(stage: Any, i: int) -> ActorResult:

@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from gomap._core import ffi, lib
-from gomap.errors import ARGUMENT, NOMEM, THREAD, BadValue, OutOfMemory
-from gomap.lab.engine import EngineError
+from gomap.errors import BadValue, OutOfMemory
+from gomap.lab.calls import EngineError, ensure_call
 from gomap.lab.histogram import Histogram
 from gomap.lab.machine import allowed_cpus
 from gomap.lab.scheduler import SCHEDULER_KNOBS, Scheduler
@@ -61,14 +61,8 @@ class Crowd(NamedTuple):
 
 
 def _raise(status: int) -> None:
-    if status == NOMEM:
-        raise OutOfMemory("no memory for this")
-    if status == THREAD:
-        raise EngineError("the system gives no more threads; nothing was measured")
-    if status == ARGUMENT:
-        raise BadValue("the core refused a number that is too small or too large (csrc/gomap.h tells what is allowed)")
-    if status < 0:
-        raise EngineError(f"the core failed (status {status}); nothing was measured")
+    refused = "the core refused a number that is too small or too large (csrc/gomap.h tells what is allowed)"
+    ensure_call(status, memory="no memory for this", refused=refused)
 
 
 def time_puts(globq: str, *, threads: int, length: int, rounds: int) -> PutTimes:

@@ -264,14 +264,14 @@ class Result:
             if d["schema"] != SCHEMA:
                 raise BadValue(f"schema {SCHEMA} expected, not {d['schema']}")
             for name in ("latency", "service", "delay"):
-                d[name] = {kind: Histogram.from_dict(h) for kind, h in d.get(name, {}).items()}
+                d[name] = {kind: Histogram.from_dict(h) for kind, h in d[name].items()}
             d["cause_tables"] = {kind: _cause_table(t) for kind, t in d["cause_tables"].items()}
             d["slowest"] = tuple(SlowOperation(**s) for s in d["slowest"])
             columns = {name: tuple(column) for name, column in d["timeline"].items() if name not in ("events", "interval_ns")}
             events = tuple(MapEvent(**e) for e in d["timeline"]["events"])
             d["timeline"] = Timeline(d["timeline"]["interval_ns"], **columns, events=events)
             d["threads"] = tuple(ThreadTotals(**t) for t in d["threads"])
-            d["scheduler"] = scheduler_from(d.get("scheduler"))
+            d["scheduler"] = scheduler_from(d["scheduler"])
             d["clock"] = Clock(**d["clock"])
             d["machine"] = {**d["machine"], "cpus": tuple(d["machine"]["cpus"])}
             return cls(**d)

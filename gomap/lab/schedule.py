@@ -71,7 +71,8 @@ class SchedulerTimeline:
 
 @dataclass(frozen=True)
 class SchedulerRun:
-    """The scheduler of a run. procs: Ps. knobs: as of `Workload.scheduler`, all of them. counters: as of Go's schedtrace and
+    """The scheduler of a run. procs: Ps. knobs: all of `SCHEDULER_KNOBS`, and those numbers of
+    `Workload.scheduler` that were given. counters: as of Go's schedtrace and
     more (csrc/gomap.h, gm_sched_stats), of its whole life: warm-up, beginning and end included. operations: done by the
     goroutines of each group, 0 for a group of threads."""
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -17,16 +16,14 @@ import numpy as np
 import numpy.typing as npt
 
 from gomap._core import ffi, lib
-from gomap.errors import ARGUMENT, DEADLOCK, NOMEM, THREAD, BadValue, GomapError, OutOfMemory, ensure
-from gomap.lab.engine import EngineError
+from gomap.errors import DEADLOCK, BadValue, GomapError, ensure
+from gomap.lab.calls import core_choice, core_whole, counters, ensure_call, long_call, nanoseconds
 from gomap.lab.histogram import Histogram
-from gomap.lab.interrupt import ctrl_c_calls
 from gomap.lab.machine import allowed_cpus
 from gomap.map import Map
 
 __all__ = ["SCHEDULER_KNOBS", "Deadlock", "Scene", "SceneResult", "Scheduler", "SchedulerKnob"]
 
-_POLL_S = 0.1
 _MOST_PROCS = 256
 _NUMBERS = ("slice_ms", "sysmon_sleep_us", "globq_len")
 
@@ -58,31 +55,13 @@ SCHEDULER_KNOBS: dict[str, SchedulerKnob] = {
     "preempt": _choice("how sysmon stops a goroutine: by a flag, by a signal", "sync+async", "sync", "async", "none"),
     "preempt_target": _choice("where a stopped goroutine goes; parked: until sysmon wakes it", "global queue", "parked"),
 }
-"""The knobs with named settings. Besides, in numbers: `slice_ms` (Go: 10) and `sysmon_sleep_us` (Go: "adaptive")."""
+"""The knobs with named settings. Besides, in numbers: `slice_ms` (Go: 10), `sysmon_sleep_us` (Go: "adaptive") and
+`globq_len` (goroutines that a ring for the global queue holds)."""
 
 _HOGS = {"loop": 0, "calls": 1, "gets": 2, "gets without safe point": 3, "range": 4}
 _CHECKS = {"every call": 0, "every 8 buckets": 1, "never": 2}
 _OBSERVERS = {"nothing": 0, "yields": 1, "gets": 2, "resumed gets": 3, "stops": 4}
 _DISTURBANCES = {"none": 0, "stop the world": 1, "worker": 2, "kernel": 3}
-
-
-def _core_choice(name: str, given: Any, choices: Mapping[str, int]) -> int:
-    if not isinstance(given, str) or given not in choices:
-        raise BadValue(f"{name}: {given!r} is not allowed, allowed: {', '.join(choices)}")
-    return choices[given]
-
-
-def _whole(name: str, given: Any, least: int, most: int) -> int:
-    if isinstance(given, bool) or not isinstance(given, (int, np.integer)) or not least <= given <= most:
-        raise BadValue(f"{name}: {given!r} is not allowed, allowed: a whole number from {least} to {most}")
-    return int(given)
-
-
-def _nanoseconds(name: str, given: Any, unit_ns: float) -> int:
-    """A length of time above 0, of at most an hour."""
-    if isinstance(given, bool) or not isinstance(given, (int, float)) or not 1 <= given * unit_ns <= 3.6e12:
-        raise BadValue(f"{name}: {given!r} is not allowed, allowed: a number above 0, of at most an hour")
-    return int(given * unit_ns)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,18 +166,18 @@ class Scheduler:
     ) -> None:
         for name in knobs:
             if name not in SCHEDULER_KNOBS:
-                raise BadValue(f"unknown knob {name!r}, allowed: {', '.join(SCHEDULER_KNOBS)}, slice_ms, sysmon_sleep_us")
+                raise BadValue(f"unknown knob {name!r}, allowed: {', '.join((*SCHEDULER_KNOBS, *_NUMBERS))}")
         self.seed = seed
         self.knobs = {name: knobs.get(name, knob.go) for name, knob in SCHEDULER_KNOBS.items()}
         self._core = ffi.new("gm_sched_config *")
         for name, given in self.knobs.items():
-            setattr(self._core, name, _core_choice(name, given, SCHEDULER_KNOBS[name].choices))
-        self.procs = self._core.procs = _whole("procs", procs, 1, _MOST_PROCS)
-        self._core.slice_ns = _nanoseconds("slice_ms", slice_ms, 1e6)
+            setattr(self._core, name, core_choice(name, given, SCHEDULER_KNOBS[name].choices))
+        self.procs = self._core.procs = core_whole("procs", procs, 1, _MOST_PROCS)
+        self._core.slice_ns = nanoseconds("slice_ms", slice_ms, 1e6)
         self._core.sysmon_sleep_ns = 0
         if sysmon_sleep_us != "adaptive":
-            self._core.sysmon_sleep_ns = _nanoseconds("sysmon_sleep_us", sysmon_sleep_us, 1e3)
-        self._core.globq_len = _whole("globq_len", globq_len, 2, 1 << 20)
+            self._core.sysmon_sleep_ns = nanoseconds("sysmon_sleep_us", sysmon_sleep_us, 1e3)
+        self._core.globq_len = core_whole("globq_len", globq_len, 2, 1 << 20)
         if globq_len & (globq_len - 1):
             raise BadValue(f"globq_len: {globq_len} is not a power of two")
         self._core.measure = bool(measure)
@@ -227,9 +206,9 @@ class Scheduler:
         _raise(int(lib.gm_stage_new(config, core, out)))
         stage = ffi.gc(out[0], lib.gm_stage_free)
         with _kept_from_writers(scene.map):
-            status, asked = _play(stage, keep)
+            status, asked = long_call("gomap-scene", lib.gm_stage_go, lib.gm_stage_cancel, stage, keep)
         _raise(status)
-        return _collect(stage, scene, int(config.seed), asked)
+        return _collect(stage, int(config.seed), asked)
 
     def core(self) -> Any:
         """The core's settings (gm_sched_config *) for one run, with a seed of its own where none was given."""
@@ -251,24 +230,24 @@ def _core_scene(scene: Scene) -> tuple[Any, list[Any]]:
     core = ffi.new("gm_scene *")
     keep: list[Any] = [scene.map]
     for name in ("hogs", "yielders", "pairs", "blockers", "spawners", "sleepers"):
-        setattr(core, name, _whole(name, getattr(scene, name), 0, 1 << 20))
-    core.hog_kind = _core_choice("hog", scene.hog, _HOGS)
-    core.iter_check = _core_choice("iter_check", scene.iter_check, _CHECKS)
-    core.body = _whole("body", scene.body, 0, 1 << 20)
-    core.footprint = _whole("footprint", scene.footprint, 0, 1 << 30)
-    core.observations = _whole("observations", scene.observations, 0, 1 << 62)
+        setattr(core, name, core_whole(name, getattr(scene, name), 0, 1 << 20))
+    core.hog_kind = core_choice("hog", scene.hog, _HOGS)
+    core.iter_check = core_choice("iter_check", scene.iter_check, _CHECKS)
+    core.body = core_whole("body", scene.body, 0, 1 << 20)
+    core.footprint = core_whole("footprint", scene.footprint, 0, 1 << 30)
+    core.observations = core_whole("observations", scene.observations, 0, 1 << 62)
     if scene.every_us is not None:
-        core.every_ns = _nanoseconds("every_us", scene.every_us, 1e3)
-    core.disturbance = _core_choice("disturbance", scene.disturbance, _DISTURBANCES)
-    core.disturb_ns = _nanoseconds("disturb_us", scene.disturb_us, 1e3)
-    core.disturb_every_ns = _nanoseconds("disturb_every_us", scene.disturb_every_us, 1e3)
+        core.every_ns = nanoseconds("every_us", scene.every_us, 1e3)
+    core.disturbance = core_choice("disturbance", scene.disturbance, _DISTURBANCES)
+    core.disturb_ns = nanoseconds("disturb_us", scene.disturb_us, 1e3)
+    core.disturb_every_ns = nanoseconds("disturb_every_us", scene.disturb_every_us, 1e3)
     cpus = ffi.new("int32_t[]", allowed_cpus())
     keep.append(cpus)
     core.cpus, core.ncpus = cpus, len(cpus)
-    core.observer = _core_choice("observer", scene.observer, _OBSERVERS)
-    core.burst = _whole("burst", scene.burst, 1, 1 << 20)
-    core.block_ns = _nanoseconds("block_us", scene.block_us, 1e3)
-    core.duration_ns = _nanoseconds("duration_s", scene.duration_s, 1e9)
+    core.observer = core_choice("observer", scene.observer, _OBSERVERS)
+    core.burst = core_whole("burst", scene.burst, 1, 1 << 20)
+    core.block_ns = nanoseconds("block_us", scene.block_us, 1e3)
+    core.duration_ns = nanoseconds("duration_s", scene.duration_s, 1e9)
     if "gets" in scene.observer or (scene.hogs and scene.hog.startswith(("gets", "range"))):
         if scene.map is None or scene.keys is None:
             raise BadValue("a scene with gets or ranges needs a map and keys")
@@ -294,44 +273,14 @@ def _kept_from_writers(m: Map | None) -> Iterator[None]:
         lib.gm_map_unpin(m._handle)
 
 
-def _play(stage: Any, keep: list[Any]) -> tuple[int, bool]:
-    """The one call into the core, on a thread of its own, so that this one can answer Ctrl-C."""
-    status: list[int] = []
-
-    def go(kept: Any = (stage, keep)) -> None:  # whatever happens outside, what the core works on stays
-        status.append(int(lib.gm_stage_go(kept[0])))
-
-    caller = threading.Thread(target=go, name="gomap-scene")
-    with ctrl_c_calls(lambda: lib.gm_stage_cancel(stage)) as asked:
-        try:
-            caller.start()
-        except RuntimeError as e:
-            raise EngineError(f"{e}; nothing was measured") from None
-        try:
-            while caller.is_alive():
-                caller.join(_POLL_S)
-        finally:
-            if caller.is_alive():  # an exception of a signal handler's
-                lib.gm_stage_cancel(stage)
-                caller.join()
-    return status[0], bool(asked)
-
-
 def _raise(status: int) -> None:
-    if status == NOMEM:
-        raise OutOfMemory("no memory for these goroutines (a ring for a global queue holds globq_len of them)")
-    if status == THREAD:
-        raise EngineError("the system gives no more threads; nothing was measured")
-    if status == ARGUMENT:
-        raise BadValue("the core refused the scene: gets need a map with 8-byte keys and elems of at most 8 bytes")
     if status == DEADLOCK:
         raise Deadlock("all goroutines are asleep - deadlock!")
-    if status < 0:
-        raise EngineError(f"the core failed (status {status}); nothing was measured")
-
-
-def _counters(of: Any) -> dict[str, int]:
-    return {name: int(getattr(of, name)) for name, _ in ffi.typeof(of).item.fields}
+    ensure_call(
+        status,
+        memory="no memory for these goroutines (a ring for a global queue holds globq_len of them)",
+        refused="the core refused the scene: gets need a map with 8-byte keys and elems of at most 8 bytes",
+    )
 
 
 def _histogram(stage: Any, which: int) -> Histogram | None:
@@ -339,14 +288,14 @@ def _histogram(stage: Any, which: int) -> Histogram | None:
     return Histogram.from_core(found) if found != ffi.NULL and lib.gm_hist_total(found) else None
 
 
-def _collect(stage: Any, scene: Scene, seed: int, interrupted: bool) -> SceneResult:
+def _collect(stage: Any, seed: int, interrupted: bool) -> SceneResult:
     counts, did = ffi.new("gm_scene_counts *"), ffi.new("gm_sched_stats *")
     lib.gm_stage_results(stage, counts, did)
-    kinds = _counters(counts)
+    kinds = counters(counts)
     return SceneResult(
         elapsed_s=kinds.pop("elapsed_ns") / 1e9,
         counts=kinds,
-        scheduler=_counters(did),
+        scheduler=counters(did),
         waits=_histogram(stage, lib.GM_SCENE_WAITS),
         response=_histogram(stage, lib.GM_SCENE_RESPONSE),
         service=_histogram(stage, lib.GM_SCENE_SERVICE),

@@ -353,7 +353,7 @@ class Workload:
         if heap is not None and self.variant != "plain":
             raise BadValue(f"{self.variant} does not live on a heap, plain does")
         if heap is not None and self.procs:
-            raise BadValue("a heap's caches are of threads: goroutines do not run on one yet")
+            raise BadValue("a heap's caches are of threads: goroutines do not run on one")
         object.__setattr__(self, "heap", None if heap is None else MappingProxyType(heap))
 
     def _check_goroutines(self) -> None:
@@ -385,7 +385,7 @@ class Workload:
         return scheduler_config(self.procs, dict(self.scheduler or {}))
 
     def scheduler_knobs(self) -> dict[str, Any]:
-        """All knobs with their settings, Go's where nothing else was asked for."""
+        """All named knobs with their settings, Go's where nothing else was asked for, and the numbers that were given."""
         from gomap.lab.scheduler import SCHEDULER_KNOBS
 
         return {name: knob.go for name, knob in SCHEDULER_KNOBS.items()} | dict(self.scheduler or {})
@@ -449,10 +449,8 @@ class Workload:
 
     def to_dict(self) -> dict[str, Any]:
         own = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "groups"}
-        for name in ("knobs", "heap"):
+        for name in ("knobs", "heap", "scheduler"):
             own[name] = None if own[name] is None else dict(own[name])
-        own["knobs"] = None if self.knobs is None else dict(self.knobs)
-        own["scheduler"] = None if self.scheduler is None else dict(self.scheduler)
         return {**own, "groups": [g.to_dict() for g in self.groups]}
 
     def to_json(self) -> str:

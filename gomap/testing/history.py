@@ -20,7 +20,8 @@ from gomap._core import ffi, lib
 from gomap._hypothesis import offer
 from gomap.concurrent import _ConcurrentMap
 from gomap.errors import ARGUMENT, MISS, NOMEM, OK, THREAD, BadValue, OutOfMemory, raise_status
-from gomap.lab.engine import EngineError, _make_map, _parts
+from gomap.lab.calls import EngineError
+from gomap.lab.engine import _make_map, _parts
 from gomap.lab.keystreams import KeyStream
 from gomap.lab.workload import Group, Workload
 from gomap.map import Map

@@ -27,7 +27,7 @@ import numpy.typing as npt
 from gomap._core import ffi, lib
 from gomap.concurrent import _ConcurrentMap
 from gomap.errors import ARGUMENT, NOMEM, PIN, THREAD, BadValue, OutOfMemory, raise_status
-from gomap.lab.engine import EngineError
+from gomap.lab.calls import EngineError
 from gomap.lab.machine import allowed_cpus
 from gomap.map import Map
 from gomap.testing.history import KINDS

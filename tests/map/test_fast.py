@@ -38,7 +38,7 @@ CONCURRENT = [name for name in VARIANTS if name != "plain"]
 
 
 class Text(str):
-    def encode(self, *_: Any) -> bytes:  # type: ignore[override]
+    def encode(self, encoding: str = "utf-8", errors: str = "strict") -> bytes:
         return b"text"
 
 

@@ -1,7 +1,7 @@
 /* roundtrip.c: how long a cache line takes from one core to another and back.
  *
  * Two pinned threads store to one word in turn, each when it sees the other's store. What contended operations cost depends on
- * this more than on anything in the map, and on shared machines it changes by a factor of four from hour to hour: it is told
+ * this more than on anything in the map, and on shared machines it changes with time: it is told
  * beside every contended figure. The median of some series.
  */
 #include "base/atomics.h"
@@ -61,7 +61,7 @@ void core_roundtrip(char **words, int n, answer *a)
     side sides[] = {{0, atoi(words[1]), false}, {1, atoi(words[2]), false}};
     pthread_t threads[2];
     (void)n;
-    gm_store_rel(&court.ball, 0);
+    gm_store_rlx(&court.ball, 0); /* before the threads are made */
     if (pthread_barrier_init(&court.gate, NULL, 2) != 0) {
         answer_error(a, "no barrier");
         return;

@@ -1,6 +1,6 @@
 /* shared.c: one map and several threads, gomap's own designs and bench/peers' through one table of functions (map/variant.h).
  *
- * The engine of csrc/lab draws its keys and picks its operations while it runs, which is a quarter of what a get takes here. So
+ * The engine of csrc/lab draws its keys and picks its operations while it runs, which would be part of what is timed. So
  * the threads' operations are made beforehand, as words:
  *
  *     key << 1 | 1 for an assign        stream.0, stream.1, ...: a thread reads one of them, round and round
@@ -111,7 +111,7 @@ static void *mixed_thread(void *arg)
     lane mine = *(lane *)arg; /* not beside the others' on one line */
     begin(&mine);
     if (mine.times)
-        while (!gm_load_acq(mine.over)) /* pairs with stop */
+        while (!gm_load_acq(mine.over)) /* pairs with stop_after and growing_thread */
             stride(&mine, true);
     else
         while (!gm_load_acq(mine.over))
@@ -341,8 +341,11 @@ void shared_run(char **words, int n, answer *a)
     }
     int status = drive(lanes, bodies, threads, ms);
     shared.table->end(shared.map);
-    if (status != 0)
-        answer_error(a, "a thread could not be pinned");
+    bool kept = true;
+    for (int i = 0; i < threads; i++)
+        kept &= !is_timed || lanes[i].times;
+    if (status != 0 || !kept)
+        answer_error(a, "a thread could not be pinned, or there is no memory for its times");
     else
         answer_run(a, lanes, threads);
     for (int i = 0; i < threads; i++)
@@ -391,7 +394,7 @@ void shared_growth(char **words, int n, answer *a)
     void *map = shared.table && shared.keys.size / 8 > START ? new_map(shared.table, 0) : NULL;
     (void)n;
     writer.limit_ns = strtoull(words[1], NULL, 10) * 1000000;
-    if (!map || grow(shared.table, map, &reader, &writer) != 0)
+    if (!map || (is_timed && !times) || grow(shared.table, map, &reader, &writer) != 0)
         answer_error(a, "no map that can grow, or a thread could not be pinned");
     else
         answer_growth(a, &reader, &writer);

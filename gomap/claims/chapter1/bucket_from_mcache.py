@@ -51,6 +51,7 @@ def bucket_from_mcache() -> Claim:
             ),
         ),
         remedy=("R1",),
+        needs=frozenset({"heap"}),
     )
 
 

@@ -66,6 +66,7 @@ def gc_flush_span_lock() -> Claim:
             threshold=2.0,
         ),
         remedy=("R1",),
+        needs=frozenset({"heap"}),
     )
 
 

@@ -70,6 +70,7 @@ def premise() -> Claim:
             threshold=100.0,
         ),
         remedy=("R1", "R2", "R3", "R4", "R5"),
+        needs=frozenset({"map", "scheduler", "heap"}),
     )
 
 

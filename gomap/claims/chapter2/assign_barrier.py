@@ -59,6 +59,7 @@ def assign_barrier() -> Claim:
             ),
         ),
         remedy=("elems without pointers",),
+        needs=frozenset({"heap"}),
     )
 
 

@@ -63,6 +63,7 @@ def assist_cost() -> Claim:
             ),
         ),
         remedy=("elems instead of pointers", "R1", "reuse of keys"),
+        needs=frozenset({"heap"}),
     )
 
 

@@ -49,6 +49,7 @@ def barrier_starts_assist() -> Claim:
         criterion=Criterion(
             text="Refuted if stores alone cause no assist and allocation alone causes some.",
         ),
+        needs=frozenset({"heap"}),
     )
 
 

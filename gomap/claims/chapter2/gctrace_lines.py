@@ -41,6 +41,7 @@ def gctrace_lines() -> Claim:
         criterion=Criterion(
             text="Refuted by output.",
         ),
+        needs=frozenset({"heap"}),
     )
 
 

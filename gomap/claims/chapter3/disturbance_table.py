@@ -9,7 +9,7 @@ from gomap.claims.claim import CONFIRMED, NOT_MEASURABLE, UNDECIDED, Claim, Crit
 from gomap.claims.context import Context
 from gomap.claims.real import controls, decided_or_read, designs
 from gomap.claims.registry import claim
-from gomap.claims.scenes import FAST, Read, numbers, played, reading
+from gomap.claims.scenes import FAST, OFTEN, Read, numbers, played, reading
 from gomap.claims.tails import COLLECTING, sample_ms, tail
 from gomap.claims.verdict import Finding, Number, Series, Sweep, bars, median_interval
 from gomap.lab.compare import Ratio
@@ -97,7 +97,6 @@ def _told(sweep: Sweep) -> Finding:
     )
 
 
-_OFTEN: dict[str, Any] = {"slice_ms": 0.2, "sysmon_sleep_us": 100.0}
 _LENGTH_US, _EVERY_US = 2_000.0, 6_000.0
 _FACTOR = 2.0
 _ROWS: dict[str, tuple[int, dict[str, Any]]] = {
@@ -139,7 +138,7 @@ def tails_by_overlap(ctx: Context) -> Finding:
 
 def _disturbed(procs: int, seconds: float, seed: int, read: Read, what: Mapping[str, Any]) -> SceneResult:
     lengths = {"disturb_us": _LENGTH_US, "disturb_every_us": _EVERY_US}
-    return played(Scheduler(procs=procs, seed=seed, **_OFTEN), read, observer="gets", duration_s=seconds, **lengths, **what)
+    return played(Scheduler(procs=procs, seed=seed, **OFTEN), read, observer="gets", duration_s=seconds, **lengths, **what)
 
 
 def _lost_ns(r: SceneResult) -> float:

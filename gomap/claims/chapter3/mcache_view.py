@@ -38,6 +38,7 @@ def mcache_view() -> Claim:
         criterion=Criterion(
             text="Refuted by source; the knob reports what such a lookup would cost.",
         ),
+        needs=frozenset({"map", "heap"}),
     )
 
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from gomap.claims.claim import CONFIRMED, REFUTED, UNDECIDED, Claim, Criterion, Quantity, Setting, SourceVerdict
 from gomap.claims.context import Context
 from gomap.claims.registry import claim
-from gomap.claims.scenes import numbers, played
+from gomap.claims.scenes import OFTEN, numbers, played
 from gomap.claims.verdict import Finding, Number, bars, median_interval
 from gomap.lab.scheduler import SceneResult, Scheduler
 
@@ -47,9 +45,6 @@ def preempt_mechanism() -> Claim:
     )
 
 
-_OFTEN: dict[str, Any] = {"slice_ms": 0.2, "sysmon_sleep_us": 100.0}
-
-
 @preempt_mechanism.model
 def stops_by_flag_and_by_signal(ctx: Context) -> Finding:
     """What a stop costs the goroutine that is stopped while nobody waits, by flag and by signal; and whether one ever fell into
@@ -59,10 +54,10 @@ def stops_by_flag_and_by_signal(ctx: Context) -> Finding:
     counts = {}
     for kind in ("sync", "async"):
         ctx.say(f"stopping by {kind}")
-        r = played(Scheduler(procs=1, preempt=kind, **_OFTEN), observer="stops", observations=stops, duration_s=5.0)
+        r = played(Scheduler(procs=1, preempt=kind, **OFTEN), observer="stops", observations=stops, duration_s=5.0)
         counts[kind] = r.scheduler[f"preempted_{kind}"]
         costs[kind] = [float(ns) for ns, n in (r.response.counts if r.response else ()) for _ in range(n)]
-    reads = played(Scheduler(procs=1, **_OFTEN), numbers(10_000), observer="gets", hogs=1, duration_s=seconds)
+    reads = played(Scheduler(procs=1, **OFTEN), numbers(10_000), observer="gets", hogs=1, duration_s=seconds)
     return _judged(counts, costs, reads)
 
 

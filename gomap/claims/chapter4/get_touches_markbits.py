@@ -45,6 +45,7 @@ def get_touches_markbits() -> Claim:
         criterion=Criterion(
             text="Refuted if Go's setting shows no mark-bit write from gets and get p99 within 10 to 15 % of no GC.",
         ),
+        needs=frozenset({"map", "heap"}),
     )
 
 

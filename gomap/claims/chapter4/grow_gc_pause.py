@@ -57,6 +57,7 @@ def grow_gc_pause() -> Claim:
             threshold=3.0,
         ),
         remedy=("R1",),
+        needs=frozenset({"map", "heap"}),
     )
 
 

@@ -60,6 +60,7 @@ def growwork_drains_wbbuf() -> Claim:
             threshold=3.0,
         ),
         remedy=("R1",),
+        needs=frozenset({"map", "heap"}),
     )
 
 

@@ -50,6 +50,7 @@ def markbits_nonatomic() -> Claim:
         criterion=Criterion(
             text="The mechanism is confirmed if plain variants lose at least one bit in 10^8 marks and atomic ones none.",
         ),
+        needs=frozenset({"heap"}),
     )
 
 

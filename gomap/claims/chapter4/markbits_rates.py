@@ -60,6 +60,7 @@ def markbits_rates() -> Claim:
                 "setting are reported."
             ),
         ),
+        needs=frozenset({"heap"}),
     )
 
 

@@ -41,6 +41,7 @@ def markroot_lock() -> Claim:
         criterion=Criterion(
             text="Refuted by source; the knob shows how the hypothetical lock would scale.",
         ),
+        needs=frozenset({"heap"}),
     )
 
 
