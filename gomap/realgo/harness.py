@@ -102,6 +102,8 @@ class GoHarness:
             "refused": {},
             "failed": 0,
             "cause_tables": {},
+            "delay": {},  # Go does not tell what its scheduler made an operation wait
+            "scheduler": None,
             "digest": None,
             "machine": this_machine().to_dict(),
             "started_s": started_s,
