@@ -25,8 +25,7 @@
  * Which operations may overlap is the map's affair (map/variant.h); what it refuses is counted.
  */
 #include "base/alloc.h"
-#include "lab/crew.h"
-#include "lab/worker.h"
+#include "lab/run.h"
 #include "map/hmap.h"
 #include "sync/sync.h"
 
@@ -36,34 +35,6 @@
 enum { START_NS = 200000, START_THREAD_NS = 20000, MOST_THREADS = 1024, FILL_STEP = 4096 };
 enum { MOST_GOROUTINES = 1 << 20, MOST_PROCS = 256, LOOK_NS = 10000000 };
 static const uint64_t MILLISECOND_NS = 1000000, SECOND_NS = 1000000000;
-
-struct gm_run {
-    gm_run_config c;
-    gm_alloc alloc;
-    gm_spawner spawner;
-    gm_codec codec;
-    const gm_variant *base; /* the target's table; a run may be told to use another */
-    uint32_t threads;
-    uint32_t desks;      /* Ps: each has a worker behind those of the threads */
-    uint32_t goroutines; /* all of them, and */
-    uint32_t lanes;      /* threads and goroutines that do operations */
-    gm_crew *crew;       /* NULL: no goroutines */
-    gm_sched_stats crew_did;
-    gm_worker **workers;
-    gm_thread *handles;
-    gm_shared *shared;
-    _Atomic int cancelled;
-    _Atomic uint64_t filled; /* keys put into the map so far */
-    bool interrupted;
-    uint64_t start_ns, elapsed_ns, faults_ns;
-    double drift_ppm;
-};
-
-/* Those that record: the threads, and the Ps' desks. */
-static uint32_t parts(const gm_run *r)
-{
-    return r->threads + r->desks;
-}
 
 /* ------------------------------------------------------------------ what the workload says */
 
@@ -315,7 +286,7 @@ static int make(gm_run *r)
 {
     if (!sound(r))
         return GM_E_ARGUMENT;
-    r->workers = obtain(r, parts(r) * sizeof *r->workers);
+    r->workers = obtain(r, gm_run_parts(r) * sizeof *r->workers);
     r->handles = obtain(r, (r->threads + 1) * sizeof *r->handles); /* one more, that it be never nothing */
     if (!r->workers || !r->handles)
         return GM_E_NOMEM;
@@ -347,7 +318,7 @@ void gm_run_free(gm_run *r)
         return;
     gm_alloc alloc = r->alloc;
     gm_crew_free(r->crew);
-    for (uint32_t i = 0; r->workers && i < parts(r); i++) {
+    for (uint32_t i = 0; r->workers && i < gm_run_parts(r); i++) {
         if (r->workers[i])
             gm_recorder_free(&r->workers[i]->recorder);
         gm_release_lines(&r->alloc, r->workers[i], sizeof **r->workers);
@@ -356,7 +327,7 @@ void gm_run_free(gm_run *r)
         gm_gate_destroy(&r->shared->gate);
     gm_release_lines(&r->alloc, r->shared, sizeof *r->shared);
     if (r->workers)
-        alloc.release(alloc.ctx, r->workers, parts(r) * sizeof *r->workers);
+        alloc.release(alloc.ctx, r->workers, gm_run_parts(r) * sizeof *r->workers);
     if (r->handles)
         alloc.release(alloc.ctx, r->handles, (r->threads + 1) * sizeof *r->handles);
     alloc.release(alloc.ctx, r, sizeof *r);
@@ -495,7 +466,7 @@ static void conduct(gm_run *r, uint32_t threads, bool crew, bool stop)
 
 static gm_usage_plan usage_plan(const gm_run *r)
 {
-    gm_usage_plan p = {.threads = parts(r), .probed = r->shared->probed};
+    gm_usage_plan p = {.threads = gm_run_parts(r), .probed = r->shared->probed};
     uint32_t writers = 0; /* goroutines; no more of them at one time than there are Ps */
     for (uint32_t i = 0; i < r->c.ngroups; i++) {
         const gm_group *g = &r->c.groups[i];
@@ -512,7 +483,7 @@ static void merge(gm_run *r)
 {
     gm_shared *s = r->shared;
     uint64_t last = s->t0;
-    for (uint32_t i = 0; i < parts(r); i++) {
+    for (uint32_t i = 0; i < gm_run_parts(r); i++) {
         last = r->workers[i]->ended > last ? r->workers[i]->ended : last;
         if (i)
             gm_recorder_merge(&r->workers[0]->recorder, &r->workers[i]->recorder);
@@ -578,154 +549,7 @@ void gm_run_cancel(gm_run *r)
 uint64_t gm_run_progress(gm_run *r)
 {
     uint64_t n = gm_load_rlx(&r->filled);
-    for (uint32_t i = 0; i < parts(r); i++)
+    for (uint32_t i = 0; i < gm_run_parts(r); i++)
         n += gm_load_rlx(&r->workers[i]->progress);
     return n;
-}
-
-/* ------------------------------------------------------------------ results */
-
-static gm_recorder *merged(gm_run *r)
-{
-    return &r->workers[0]->recorder;
-}
-
-void gm_run_totals_get(gm_run *r, gm_run_totals *out)
-{
-    const gm_recorder *all = merged(r);
-    const gm_ticks *t = &r->shared->ticks;
-    *out = (gm_run_totals){.start_ns = r->start_ns,
-                           .elapsed_ns = r->elapsed_ns,
-                           .faults_ns = r->faults_ns,
-                           .interval_ns = all->timeline.interval_ns,
-                           .intervals = all->timeline.used,
-                           .threads = r->threads,
-                           .interrupted = r->interrupted,
-                           .hardware_clock = t->hardware,
-                           .ns_per_tick = t->ns_per_tick,
-                           .drift_ppm = r->drift_ppm};
-    memcpy(out->done, all->done, sizeof out->done);
-    memcpy(out->hits, all->hits, sizeof out->hits);
-    memcpy(out->errors, all->errors, sizeof out->errors);
-    for (uint32_t i = 0; i < parts(r); i++) {
-        uint64_t behind = gm_ticks_to_ns(t, r->workers[i]->behind_ticks);
-        out->behind_ns = behind > out->behind_ns ? behind : out->behind_ns;
-    }
-}
-
-void gm_run_thread_get(gm_run *r, uint32_t i, gm_thread_totals *out)
-{
-    const gm_worker *w = r->workers[i];
-    const gm_shared *s = r->shared;
-    *out = (gm_thread_totals){.group = w->group,
-                              .cpu = w->cpu,
-                              .done = gm_load_rlx(&w->progress) - w->warmed_up,
-                              .elapsed_ns = gm_ticks_to_ns(&s->ticks, w->ended > s->t0 ? w->ended - s->t0 : 0),
-                              .cpu_ns = w->used.cpu_ns,
-                              .voluntary = w->used.voluntary,
-                              .involuntary = w->used.involuntary,
-                              .faults = w->used.faults};
-}
-
-gm_hist *gm_run_latency(gm_run *r, int op)
-{
-    return op >= 0 && op < GM_OPS ? merged(r)->latency[op] : NULL;
-}
-
-gm_hist *gm_run_service(gm_run *r, int op)
-{
-    return op >= 0 && op < GM_OPS ? merged(r)->service[op] : NULL;
-}
-
-gm_hist *gm_run_delay(gm_run *r, int op)
-{
-    return op >= 0 && op < GM_OPS ? merged(r)->delay[op] : NULL;
-}
-
-static bool row_is_empty(const gm_row *row)
-{
-    for (int c = 0; c < GM_CAUSES; c++)
-        if (row->own[c] || row->inherited[c] > 0)
-            return false;
-    return true;
-}
-
-size_t gm_run_causes(gm_run *r, int op, uint64_t *lows, double *own, double *inherited, size_t cap)
-{
-    const gm_row *rows = op >= 0 && op < GM_OPS ? merged(r)->rows[op] : NULL;
-    double ns = r->shared->ticks.ns_per_tick;
-    size_t n = 0;
-    for (size_t i = 0; rows && i < gm_rows; i++) {
-        if (row_is_empty(&rows[i]))
-            continue;
-        if (n < cap) {
-            lows[n] = gm_row_low(i);
-            for (int c = 0; c < GM_CAUSES; c++) {
-                own[n * GM_CAUSES + (size_t)c] = (double)rows[i].own[c] * ns;
-                inherited[n * GM_CAUSES + (size_t)c] = rows[i].inherited[c] * ns;
-            }
-        }
-        n++;
-    }
-    return n;
-}
-
-size_t gm_run_slowest(gm_run *r, gm_slow *out, size_t cap)
-{
-    const gm_slowest *s = &merged(r)->slowest;
-    for (size_t i = 0; i < s->n && i < cap; i++)
-        out[i] = s->heap[i];
-    return s->n;
-}
-
-size_t gm_run_timeline(gm_run *r, gm_interval *out, size_t cap)
-{
-    const gm_timeline *t = &merged(r)->timeline;
-    for (size_t i = 0; i < t->used && i < cap; i++)
-        out[i] = gm_slot_summary(&t->slots[i]);
-    return (size_t)t->used;
-}
-
-/* ------------------------------------------------------------------ results: the scheduler's */
-
-int gm_run_sched(gm_run *r, gm_sched_stats *out)
-{
-    *out = r->crew_did;
-    return r->crew ? GM_OK : GM_MISS;
-}
-
-static uint64_t since_start(const gm_run *r, uint64_t ticks)
-{
-    return gm_ticks_to_ns(&r->shared->ticks, gm_ticks_above(ticks, r->shared->t0));
-}
-
-size_t gm_run_sched_rows(gm_run *r, uint64_t *out, size_t cap)
-{
-    const gm_tracks *t = r->crew ? r->crew->tracks : NULL;
-    for (size_t i = 0; t && i < t->nrows && i < cap; i++) {
-        uint64_t *row = out + i * t->width;
-        memcpy(row, t->rows + i * t->width, t->width * sizeof *row);
-        row[gm_row_at] = since_start(r, row[gm_row_at]);
-    }
-    return t ? (size_t)t->nrows : 0;
-}
-
-uint64_t gm_run_goroutines_done(gm_run *r, uint32_t group)
-{
-    uint64_t done = 0;
-    for (uint32_t i = 0; r->crew && i < r->crew->n; i++)
-        done += r->crew->hands[i].group == group ? r->crew->hands[i].done : 0;
-    return done;
-}
-
-size_t gm_run_slices(gm_run *r, uint32_t p, gm_slice *out, size_t cap, uint64_t *dropped)
-{
-    const gm_track *t = r->crew && p < r->desks ? &r->crew->tracks->of[p] : NULL;
-    *dropped = t ? t->dropped : 0;
-    for (size_t i = 0; t && i < t->n && i < cap; i++) {
-        out[i] = t->slices[i];
-        out[i].begin = since_start(r, out[i].begin);
-        out[i].end = since_start(r, out[i].end);
-    }
-    return t ? (size_t)t->n : 0;
 }

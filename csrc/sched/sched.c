@@ -63,7 +63,7 @@
 
 #include "base/histogram.h"
 
-enum { globalEvery = 61, stealRounds = 4, nextPauseNs = 3000, globalShare = gm_runq_len / 2, keptFree = 64 };
+enum { globalEvery = 61, stealRounds = 4, nextPauseNs = 3000, globalShare = gm_runq_len / 2 };
 
 /* ------------------------------------------------------------------ Ps and Ms: all under the lock, but take and release */
 
@@ -569,7 +569,7 @@ static void to_global(gm_sched *s, gm_g *g)
 }
 
 /* To the front of the own queue, or where that is switched off to its end; half of a full one goes to the global queue. */
-static void to_local(gm_sched *s, gm_p *p, gm_g *g)
+void gm_to_local(gm_sched *s, gm_p *p, gm_g *g)
 {
     gm_list overflow = {0};
     stamp(s, g);
@@ -628,26 +628,6 @@ static void put_returned(gm_m *m, gm_g *g)
     }
 }
 
-static void put_ended(gm_m *m, gm_g *g)
-{
-    gm_sched *s = m->s;
-    gm_p *p = m->p;
-    gm_track_end(m, g, GM_TO_END);
-    gm_store_rel(&p->finished, gm_load_rlx(&p->finished) + 1); /* pairs with gm_goroutines */
-    if (s->c.globq != GM_GLOBQ_LIST)
-        gm_sub_rlx(&s->live, 1);
-    if (g->is_main)
-        gm_finish(s, GM_OK);
-    gm_list_push(&p->free, &g->link);
-    if (p->free.n <= keptFree)
-        return;
-    gm_rt_lock(&s->lock);
-    while (p->free.n > keptFree / 2)
-        gm_list_push(&s->free, gm_list_take(&p->free));
-    gm_store_rlx(&s->free_count, s->free.n); /* relaxed: a hint */
-    gm_rt_unlock(&s->lock);
-}
-
 void gm_gosched(gm_g *g)
 {
     gm_enter(g);
@@ -668,7 +648,7 @@ void gm_ready(gm_g *g, gm_g *parked)
     gm_enter(g);
     gm_p *p = g->m->p;
     p->did.readies++;
-    to_local(g->s, p, parked);
+    gm_to_local(g->s, p, parked);
     gm_leave(g);
 }
 
@@ -708,95 +688,4 @@ void gm_block_end(gm_g *g)
         gm_switch_away(g, put_returned);
     }
     gm_leave(g);
-}
-
-/* ------------------------------------------------------------------ making them */
-
-static void main_of(void *goroutine)
-{
-    gm_g *g = goroutine;
-    gm_leave(g);
-    g->body(g, g->arg);
-    gm_enter(g);
-    g->after = put_ended;
-    gm_context_leave(&g->context, &g->m->g0);
-}
-
-static gm_g *new_record(gm_sched *s)
-{
-    gm_g *g = s->alloc.zalloc(s->alloc.ctx, sizeof *g);
-    if (!g)
-        return NULL;
-    gm_rt_lock(&s->lock);
-    int status = gm_stacks_take(&s->stacks, &g->context.stack);
-    if (status == GM_OK) {
-        g->number = ++s->g_numbers;
-        g->all = s->all_gs;
-        s->all_gs = g;
-    }
-    gm_rt_unlock(&s->lock);
-    if (status == GM_OK)
-        return g;
-    s->alloc.release(s->alloc.ctx, g, sizeof *g);
-    return NULL;
-}
-
-/* From the P's own, or else half of what a P keeps from all Ps'. */
-static gm_g *free_record(gm_sched *s, gm_p *p)
-{
-    if (!p->free.first && gm_load_rlx(&s->free_count)) { /* relaxed: a hint */
-        gm_rt_lock(&s->lock);
-        for (gm_link *g; p->free.n < keptFree / 2 && (g = gm_list_take(&s->free));)
-            gm_list_push(&p->free, g);
-        gm_store_rlx(&s->free_count, s->free.n);
-        gm_rt_unlock(&s->lock);
-    }
-    return (gm_g *)gm_list_take(&p->free);
-}
-
-gm_g *gm_new_g(gm_sched *s, gm_p *p, gm_body body, void *arg)
-{
-    bool ring = s->c.globq != GM_GLOBQ_LIST;
-    if (ring && gm_add_rlx(&s->live, 1) >= s->c.globq_len) { /* Q3 */
-        gm_sub_rlx(&s->live, 1);
-        return NULL;
-    }
-    gm_g *g = free_record(s, p);
-    g = g ? g : new_record(s);
-    if (!g) {
-        if (ring)
-            gm_sub_rlx(&s->live, 1);
-        return NULL;
-    }
-    g->s = s;
-    g->body = body;
-    g->arg = arg;
-    gm_store_rlx(&g->locks, 1); /* until its body begins */
-    gm_context_make(&g->context, g->context.stack, main_of, g);
-    gm_store_rlx(&p->started, gm_load_rlx(&p->started) + 1); /* before it is queued (R1), and so before it can end */
-    return g;
-}
-
-int gm_go(gm_g *g, gm_body body, void *arg)
-{
-    gm_safepoint(g);
-    gm_enter(g);
-    gm_p *p = g->m->p;
-    gm_g *made = gm_new_g(g->s, p, body, arg);
-    if (made)
-        to_local(g->s, p, made);
-    gm_leave(g);
-    return made ? GM_OK : GM_E_NOMEM;
-}
-
-/* Those that have ended are counted before those that were started: never too few. */
-uint64_t gm_goroutines(gm_g *g)
-{
-    gm_sched *s = g->s;
-    uint64_t finished = 0, started = 0;
-    for (uint32_t i = 0; i < s->c.procs; i++)
-        finished += gm_load_acq(&s->ps[i].finished); /* pairs with put_ended */
-    for (uint32_t i = 0; i < s->c.procs; i++)
-        started += gm_load_rlx(&s->ps[i].started);
-    return started - finished;
 }

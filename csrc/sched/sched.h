@@ -168,6 +168,7 @@ static inline void gm_safepoint(gm_g *g)
 void gm_switch_away(gm_g *g, void (*after)(gm_m *, gm_g *));
 void gm_put_preempted(gm_m *m, gm_g *g);
 void gm_hand_off(gm_sched *s, gm_p *p);
+void gm_to_local(gm_sched *s, gm_p *p, gm_g *g);
 void gm_start_m(gm_sched *s, gm_p *p, bool spinning);
 void gm_put_idle_p(gm_sched *s, gm_p *p); /* under the lock */
 gm_g *gm_new_g(gm_sched *s, gm_p *p, gm_body body, void *arg);
