@@ -5,6 +5,8 @@ park to run       a word sent over an unbuffered channel: the sender parks, the 
 start to finish   a goroutine that does nothing: made, run, ended; alive at once: 100, and 10^5 (each on a page of its own)
 steal             two Ps, all goroutines born on one: from ready to running, and how many come with each theft
 
+Where a Go toolchain is found the first three also run on real Go, alternated in one run: above 1 the model is slower.
+
 pytest bench/test_sched.py [--quick]
 """
 
@@ -15,7 +17,9 @@ from collections.abc import Callable
 
 import pytest
 
+from gomap.errors import GoUnavailable
 from gomap.lab import SCHEDULER_KNOBS, Scene, SceneResult, Scheduler
+from gomap.realgo.controls import Controls, go_controls
 
 
 def tell(
@@ -60,6 +64,42 @@ def test_start_to_finish(request: pytest.FixtureRequest, capsys: pytest.CaptureF
         lambda d: s.run(Scene(spawners=1, burst=burst, duration_s=d)),
         "spawned",
     )
+
+
+@pytest.fixture(scope="module")
+def go() -> Controls:
+    try:
+        return go_controls("swiss")
+    except GoUnavailable as e:
+        pytest.skip(str(e))
+
+
+MODEL: dict[str, tuple[Callable[[Scheduler, int, float], SceneResult], str]] = {
+    "gosched": (lambda s, n, d: s.storm(n, duration_s=d), "yields"),
+    "channel": (lambda s, n, d: s.ping_pong(n, duration_s=d), "ping_pongs"),
+    "spawn": (lambda s, n, d: s.run(Scene(spawners=1, burst=n, duration_s=d)), "spawned"),
+}
+
+
+@pytest.mark.parametrize("procs", [1, 2])
+@pytest.mark.parametrize(("step", "n"), [("gosched", 64), ("gosched", 1024), ("channel", 1), ("channel", 64), ("spawn", 1000)])
+def test_beside_real_go(
+    request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str], go: Controls, step: str, n: int, procs: int
+) -> None:
+    rounds, ms = (1, 20) if request.config.getoption("--quick") else (9, 300)
+    scheduler, (run, what) = Scheduler(procs=procs, measure=False), MODEL[step]
+    ours, theirs = [], []
+    for _ in range(rounds):
+        r = run(scheduler, n, ms / 1000)
+        ours.append(1e9 * r.elapsed_s / r.counts[what])
+        real = go.run("steps", step=step, n=n, procs=procs, ms=ms)
+        theirs.append(real["elapsed_ns"] / real["count"])
+    ratios = [a / b for a, b in zip(ours, theirs, strict=True)]
+    with capsys.disabled():
+        print(
+            f"\n{step}, {n}, {procs} P: model {statistics.median(ours):.1f} ns, Go {statistics.median(theirs):.1f} ns, ", end=""
+        )
+        print(f"ratio {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})")
 
 
 @pytest.mark.parametrize("steal", SCHEDULER_KNOBS["steal"].choices)

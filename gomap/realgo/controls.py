@@ -11,6 +11,7 @@
     profile      the mutex profile of reads and ranges without a lock, or of reads behind one beside a growing writer
     phases       hits before, in and after a growth of a classic map
     steals       goroutines born on one P: which of them another takes over, and what their first gets take
+    steps        the scheduler's own, again and again: a yield, a round trip over channels, a goroutine from start to finish
 
 The Go program gomap/realgo/go/controls does the work. It is built once for a design of map, as the other Go programs are.
 
@@ -45,6 +46,7 @@ CONTROL_NAMES = (
     "profile",
     "phases",
     "steals",
+    "steps",
 )
 _TIMEOUT_S = 120.0
 _TRACE = "gctrace"

@@ -234,6 +234,18 @@ def test_bytes_alone_make_assists_and_stores_make_none(classic: Controls) -> Non
     assert max(r["assist_s"] for r in found) > 0
 
 
+@pytest.mark.parametrize("step", ["gosched", "channel", "spawn"])
+def test_a_step_of_the_scheduler_is_counted_as_long_as_asked(swiss: Controls, step: str) -> None:
+    found = swiss.run("steps", step=step, n=10, procs=1, ms=20)
+    assert found["count"] > 100
+    assert found["elapsed_ns"] >= 20e6
+
+
+def test_an_unknown_step_is_said(swiss: Controls) -> None:
+    with pytest.raises(GoFailed, match='no step of the scheduler is called "dance"'):
+        swiss.run("steps", step="dance", n=1, procs=1, ms=1)
+
+
 @two_cpus
 def test_the_other_p_takes_goroutines_over(classic: Controls) -> None:
     """Of all runs: where something else has the other CPU meanwhile, one has none."""

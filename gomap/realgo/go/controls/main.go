@@ -31,6 +31,7 @@ var controls = map[string]control{
 	"profile":    taking(profile),
 	"phases":     taking(phases),
 	"steals":     taking(steals),
+	"steps":      taking(steps),
 }
 
 // taking makes a control of a function by reading its settings; one that it does not know is an error.
