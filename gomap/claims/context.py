@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,12 +27,18 @@ Measure = Callable[[S, int], "float | Mapping[str, float]"]
 @dataclass(frozen=True)
 class Scale:
     """How much an experiment may spend. pairs: rounds of A B A' B'; sweeps: rounds over an independent variable. claim_s:
-    seconds for one verdict; afterwards no new round is begun."""
+    seconds for one verdict; afterwards no new round is begun. all_s: for all claims together; where it runs short, a verdict's
+    part of what is left is shorter too."""
 
     name: str
     pairs: int
     sweeps: int
     claim_s: float
+    all_s: float
+
+    def share(self, left_s: float, verdicts: int) -> float:
+        """Seconds for the next of so many verdicts: twice its part of what is left, because most need less than theirs."""
+        return min(self.claim_s, max(0.0, 2 * left_s / max(1, verdicts)))
 
     @property
     def reduced(self) -> str:
@@ -46,19 +53,19 @@ class Scale:
 SCALES = {
     s.name: s
     for s in (
-        Scale("test", pairs=3, sweeps=2, claim_s=60.0),
-        Scale("quick", pairs=4, sweeps=2, claim_s=5.0),
-        Scale("full", pairs=12, sweeps=5, claim_s=50.0),
+        Scale("test", pairs=3, sweeps=2, claim_s=60.0, all_s=math.inf),
+        Scale("quick", pairs=4, sweeps=2, claim_s=5.0, all_s=165.0),
+        Scale("full", pairs=12, sweeps=5, claim_s=50.0, all_s=1650.0),
     )
 }
-"""By name. With some thirty experiments on the map, quick ends within three minutes and full within thirty."""
+"""By name. On two cores quick ends within three minutes and full within thirty."""
 
 
 class Context:
     """Handed to `model(ctx)` and `go(ctx)`.
 
     scale: sizes. say: called with the part done (0 to 1) and what is being done, for the progress line. seed: fixes all random
-    choices. now: the clock, for tests. The deadline is `scale.claim_s` from the start.
+    choices. allowed_s: seconds from the start to the deadline, `scale.claim_s` otherwise. now: the clock, for tests.
     """
 
     def __init__(
@@ -67,12 +74,13 @@ class Context:
         *,
         seed: int = 1,
         say: Callable[[float, str], None] | None = None,
+        allowed_s: float | None = None,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self.scale, self.seed = scale, seed
         self._say, self._now, self._part = say, now, 0.0
         self.started = now()
-        self.deadline = self.started + scale.claim_s
+        self.deadline = self.started + (scale.claim_s if allowed_s is None else allowed_s)
 
     @property
     def out_of_time(self) -> bool:

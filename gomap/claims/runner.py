@@ -167,17 +167,22 @@ class _Clock:
     """How much of the work is done and how long the rest will take. A claim's weight is its number of experiments."""
 
     def __init__(self, todo: Sequence[Entry], scale: Scale) -> None:
-        self._per_s, self._all = scale.claim_s, sum(map(_weight, todo))
+        self._scale, self._all = scale, sum(map(_weight, todo))
         self._begun, self._done = time.monotonic(), 0
 
     def add(self, e: Entry) -> None:
         self._done += _weight(e)
 
+    def allowed_s(self, before: int) -> float:
+        """Seconds for the next verdict, which is the claim's second if `before` is 1."""
+        left_s = self._scale.all_s - (time.monotonic() - self._begun)
+        return self._scale.share(left_s, self._all - self._done - before)
+
     def progress(self, e: Entry, part: float, doing: str) -> Progress:
         done = self._done + part
         passed = time.monotonic() - self._begun
-        each = passed / done if done >= 1 else self._per_s
         whole = max(self._all, 1)
+        each = passed / done if done >= 1 else min(self._scale.claim_s, self._scale.all_s / whole)
         return Progress(e.claim.id, min(1.0, done / whole), max(0.0, (self._all - done) * each), doing)
 
 
@@ -238,7 +243,7 @@ def run_claims(
             if progress is not None:
                 progress(clock.progress(e, before + part, doing))
 
-        return Context(scale, seed=seed, say=say)
+        return Context(scale, seed=seed, say=say, allowed_s=clock.allowed_s(before))
 
     try:
         for e in todo:

@@ -214,6 +214,21 @@ def test_progress_rises_to_the_end_and_tells_the_time_left(claims: Claims) -> No
     assert {p.doing for p in told} == {"half"}
 
 
+def test_where_time_runs_short_each_claim_has_a_part_of_what_is_left(claims: Claims, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gomap.claims.runner.measure_noise", lambda ctx: {"pairs": 1})  # it takes time, too
+    short, given = replace(TEST, all_s=100.0, claim_s=1000.0), []
+
+    def note(ctx: Context) -> Finding:
+        given.append(ctx.deadline - ctx.started)
+        return FOUND
+
+    run_claims([claims.make(i, note) for i in (1, 2, 3, 4)], short)
+    # Twice a fourth of what is left, a third, a half: these take next to no time of their own.
+    assert all(200.0 / n - 20.0 < s <= 200.0 / n for n, s in zip((4, 3, 2, 1), given, strict=True))
+    assert short.share(-1.0, 3) == 0.0
+    assert SCALES["full"].share(1650.0, 3) == SCALES["full"].claim_s
+
+
 def test_the_noise_is_measured_only_where_something_is(claims: Claims) -> None:
     assert run_claims([unmeasured("C1.9")], TEST).noise == {}
     assert run_claims([claims.make(1)], TEST).noise["pairs"] == TEST.pairs
