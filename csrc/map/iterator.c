@@ -18,6 +18,12 @@
  *   I5  At the end only `wrapped` changes; all other fields keep the values of the last step.
  *   I6  Both iterator flags are set at the start and stay until a growth.
  *   I7  One step at a time: a second thread that finds one under way is refused.
+ *   I8  A step goes on from what the last one found out about its bucket (`tops`, `left`) only while the eight tophash bytes
+ *       are the same, the map was not cleared, and no cell to come was evacuated; a whole range goes on to the next bucket
+ *       like that only while the map does not grow. In all other cases the step looks at everything anew.
+ *
+ * Tried: cell by cell, as Go looks, each free cell costs a branch that cannot be foretold: a range over 10^5 int64 took 9.5 ns
+ * an entry, by bits of a vector compare 6.8, with all of a range's state in registers (visit_words) 6.1; classic Go 9.8.
  *
  * An open iterator keeps retired memory alive (M1 in memory.c) until it comes to its end or is freed.
  */
@@ -35,6 +41,8 @@ typedef struct hiter {
     uint64_t startBucket, bucket, checkBucket, clearSeq;
     uint8_t B, offset, i;
     bool wrapped;
+    uint64_t tops; /* of bptr, at the last step: not Go's, see step_on */
+    unsigned left; /* of its cells those to come; 0: none, or not all of them plain */
 } hiter;
 
 struct gm_iter {
@@ -161,10 +169,65 @@ static GM_INLINE bool is_plain_cell(const gm_map *m, const hiter *it, const curs
     return top >= minTopHash && at->check == noCheck && !m->t.key_indirect && it->clearSeq == gm_load_rlx(&m->h.clearSeq);
 }
 
-static int mapiternext(gm_map *m, hiter *it, void *key, void *elem)
+/* Cells by their place in the iteration's order, not by that in the bucket. */
+static GM_INLINE unsigned in_order(unsigned cells, unsigned offset)
 {
-    if (gm_load_rlx(&m->h.flags) & hashWriting)
-        return GM_E_ITERATE;
+    return (cells >> offset | cells << (bucketCnt - offset)) & 0xFF;
+}
+
+/* The cells that are not free, a bit each: all but emptyRest, emptyOne and evacuatedEmpty. */
+static GM_INLINE unsigned shown(uint64_t tops)
+{
+    return ~(matchEmpty(tops) | matchTop(tops, evacuatedEmpty)) & 0xFF;
+}
+
+static GM_INLINE unsigned moved(uint64_t tops)
+{
+    return matchTop(tops, evacuatedX) | matchTop(tops, evacuatedY);
+}
+
+/* The cell that comes `i`-th in a bucket. */
+static GM_INLINE unsigned cell_of(const hiter *it, unsigned i)
+{
+    return (i + it->offset) & (bucketCnt - 1);
+}
+
+/* The next cell of the bucket of the last step, if nothing has changed in it since and all cells to come are plain. */
+static GM_INLINE bool step_on(gm_map *m, hiter *it, void *key, void *elem)
+{
+    if (!it->left || tophash8(it->bptr) != it->tops || it->clearSeq != gm_load_rlx(&m->h.clearSeq))
+        return false;
+    unsigned i = (unsigned)__builtin_ctz(it->left);
+    it->left &= it->left - 1;
+    it->i = (uint8_t)(i + 1);
+    yield(m, it->bptr, cell_of(it, i), key, elem);
+    return true;
+}
+
+/* Yields the next cell of at->b that is to be yielded, from at->i on. */
+static bool step_into(gm_map *m, hiter *it, cursor *at, void *key, void *elem)
+{
+    uint64_t tops = tophash8(at->b);
+    unsigned left = in_order(shown(tops), it->offset) >> at->i << at->i;
+    while (left) {
+        unsigned i = (unsigned)__builtin_ctz(left), cell = cell_of(it, i);
+        uint8_t top = (uint8_t)(tops >> 8 * cell);
+        left &= left - 1;
+        at->i = i + 1;
+        if (gm_likely(is_plain_cell(m, it, at, top)))
+            yield(m, at->b, cell, key, elem);
+        else if (!try_cell(m, it, at, cell, top, key, elem))
+            continue;
+        it->tops = tops;
+        it->left = at->check == noCheck && !m->t.key_indirect && !moved(tops) ? left : 0;
+        return true;
+    }
+    return false;
+}
+
+/* The next cell of another bucket, or of this one when step_on does not do. */
+static GM_APART int step_further(gm_map *m, hiter *it, void *key, void *elem)
+{
     cursor at = {it->bptr, it->bucket, it->checkBucket, it->i};
     for (;;) {
         if (!at.b) {
@@ -172,27 +235,23 @@ static int mapiternext(gm_map *m, hiter *it, void *key, void *elem)
                 return GM_END;
             enter_bucket(m, it, &at);
         }
-        while (at.i < bucketCnt) {
-            unsigned cell = (at.i++ + it->offset) & (bucketCnt - 1);
-            uint8_t top = tophashAt(at.b, cell);
-            if (top <= emptyOne || top == evacuatedEmpty)
-                continue;
-            bool yielded = true;
-            if (gm_likely(is_plain_cell(m, it, &at, top)))
-                yield(m, at.b, cell, key, elem);
-            else
-                yielded = try_cell(m, it, &at, cell, top, key, elem);
-            if (yielded) {
-                it->bptr = at.b;
-                it->bucket = at.bucket;
-                it->checkBucket = at.check;
-                it->i = (uint8_t)at.i;
-                return GM_OK;
-            }
+        if (step_into(m, it, &at, key, elem)) {
+            it->bptr = at.b;
+            it->bucket = at.bucket;
+            it->checkBucket = at.check;
+            it->i = (uint8_t)at.i;
+            return GM_OK;
         }
         at.b = overflow(m, at.b);
         at.i = 0;
     }
+}
+
+static GM_INLINE int mapiternext(gm_map *m, hiter *it, void *key, void *elem)
+{
+    if (gm_unlikely(gm_load_rlx(&m->h.flags) & hashWriting))
+        return GM_E_ITERATE;
+    return step_on(m, it, key, elem) ? GM_OK : step_further(m, it, key, elem);
 }
 
 /* ------------------------------------------------------------------ the functions of gomap.h */
@@ -260,19 +319,93 @@ static int begin(gm_iter *it, int64_t start, int offset, void *key, void *elem)
     return mapiternext(m, &it->it, key, elem);
 }
 
+/* A range: where entries go, and how many may and did. */
+typedef struct ranging {
+    gm_visit visit;
+    void *ctx;
+    unsigned char *key, *elem; /* room for one */
+    uint64_t limit, seen;
+    bool on; /* the visitor wants more */
+} ranging;
+
+static GM_INLINE void visit(const gm_map *m, ranging *r)
+{
+    const gm_view *text = (const gm_view *)(const void *)r->key;
+    bool string = m->t.key_kind == GM_STRING;
+    r->seen++;
+    if (r->visit)
+        r->on = r->visit(r->ctx, string ? text->p : r->key, string ? text->n : m->t.key_size, r->elem);
+}
+
+/* Whether step_on would go on in b: nobody has changed it, has cleared the map, or is writing. */
+static GM_INLINE bool is_as_it_was(const gm_map *m, const hiter *it, bmap *b, uint64_t tops)
+{
+    return tophash8(b) == tops && it->clearSeq == gm_load_rlx(&m->h.clearSeq) && !(gm_load_rlx(&m->h.flags) & hashWriting);
+}
+
+/* The bucket after b, if no growth makes that a question; NULL: mapiternext has to say. */
+static GM_INLINE bmap *bucket_after(const gm_map *m, hiter *it, bmap *b)
+{
+    bmap *next = overflow(m, b);
+    if (next || growing(m) || (it->bucket == it->startBucket && it->wrapped))
+        return next;
+    next = bucketAt(m, it->buckets, it->bucket);
+    it->bucket = (it->bucket + 1) & bucketMask(it->B);
+    it->wrapped |= it->bucket == 0;
+    return next;
+}
+
+/* Visits what mapiternext would yield, as long as all cells are plain, words all, and no visitor changes the map: the same steps
+ * with all that they go by in registers. */
+static GM_APART void visit_words(gm_map *m, hiter *it, ranging *r)
+{
+    const unsigned key_step = m->step.key, elem_step = m->step.elem, elem_off = m->t.elem_off, offset = it->offset;
+    unsigned char *key = r->key, *elem = r->elem;
+    bmap *b = it->bptr;
+    uint64_t tops = it->tops, seen = r->seen, limit = r->limit;
+    unsigned left = it->left;
+    do {
+        while (left) {
+            unsigned i = (unsigned)__builtin_ctz(left), cell = (i + offset) & (bucketCnt - 1);
+            gm_elem_load_word((unsigned char *)b + bucketCnt + key_step * cell, key);
+            gm_elem_load_word((unsigned char *)b + elem_off + elem_step * cell, elem);
+            left &= left - 1;
+            seen++;
+            r->on = r->visit(r->ctx, key, sizeof(uint64_t), elem);
+            if (gm_unlikely(!r->on || seen == limit || !is_as_it_was(m, it, b, tops))) {
+                it->i = (uint8_t)(i + 1);
+                left = 0;
+                goto out;
+            }
+        }
+        it->i = bucketCnt;
+        bmap *next = bucket_after(m, it, b);
+        if (!next)
+            break;
+        b = next;
+        it->i = 0;
+        tops = tophash8(b);
+        left = in_order(shown(tops), offset);
+    } while (!moved(tops));
+    left = 0;
+out:
+    it->bptr = b;
+    it->left = left;
+    r->seen = seen;
+}
+
 /* Yields entries from a random start on, as a Go program's range does; unguarded, and the iterator is nobody else's. */
-static int range_into(gm_map *m, uint64_t limit, gm_visit visit, void *ctx, unsigned char *key, unsigned char *elem)
+static int range_into(gm_map *m, ranging *r)
 {
     hiter it;
-    uint64_t r = m->rng.draw(m->rng.ctx, GM_DRAW_ITER), seen = 0;
-    mapiterinit(m, &it, r, (uint8_t)(r >> gm_load_rlx(&m->h.B)));
+    uint64_t start = m->rng.draw(m->rng.ctx, GM_DRAW_ITER);
     int status = GM_OK;
-    bool on = true;
-    while (on && seen < limit && (status = mapiternext(m, &it, key, elem)) == GM_OK) {
-        const gm_view *text = (const gm_view *)(const void *)key;
-        bool string = m->t.key_kind == GM_STRING;
-        on = !visit || visit(ctx, string ? text->p : key, string ? text->n : m->t.key_size, elem);
-        seen++;
+    bool words = m->t.path == pathFast64 && m->t.elem_word && r->visit;
+    mapiterinit(m, &it, start, (uint8_t)(start >> gm_load_rlx(&m->h.B)));
+    while (r->on && r->seen < r->limit && (status = mapiternext(m, &it, r->key, r->elem)) == GM_OK) {
+        visit(m, r);
+        if (words && it.left && r->on && r->seen < r->limit && is_as_it_was(m, &it, it.bptr, it.tops))
+            visit_words(m, &it, r);
     }
     return status < 0 ? status : GM_OK;
 }
@@ -291,23 +424,26 @@ static bool visit_and_or(void *ctx, const void *key, size_t len, const void *ele
     return !v->visit || v->visit(v->ctx, key, len, elem);
 }
 
-int gm_range(gm_map *m, uint64_t limit, gm_visit visit, void *ctx)
+int gm_range(gm_map *m, uint64_t limit, gm_visit each, void *ctx)
 {
     _Alignas(16) unsigned char small[2 * smallRange];
-    or_visit every = {m, visit, ctx};
+    or_visit every = {m, each, ctx};
     if (gm_load_rlx(&m->h.count) == 0 || limit == 0)
         return GM_OK;
     if (m->knobs.iter_flag_or == GM_ITER_OR_EVERY) {
-        visit = visit_and_or;
+        each = visit_and_or;
         ctx = &every;
     }
+    ranging r = {each, ctx, small, small + smallRange, limit, 0, true};
     if (m->t.key_size <= smallRange && m->t.elem_size <= smallRange)
-        return range_into(m, limit, visit, ctx, small, small + smallRange);
+        return range_into(m, &r);
     size_t room = ((size_t)m->t.key_size + 31) / 16 * 16, size = room + m->t.elem_size + 16;
     unsigned char *large = m->outer.zalloc(m->outer.ctx, size);
     if (!large)
         return GM_E_NOMEM;
-    int status = range_into(m, limit, visit, ctx, large, large + room);
+    r.key = large;
+    r.elem = large + room;
+    int status = range_into(m, &r);
     m->outer.release(m->outer.ctx, large, size);
     return status;
 }
