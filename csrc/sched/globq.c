@@ -18,6 +18,8 @@
  *       wait for a reader that has drawn its number and not read yet: for as long as that thread does not run.
  *   Q4  gm_globq_size is 0 only if all that was put has been drawn. A reader may find nothing although it is not 0: a writer
  *       has drawn its number and not written yet. It is on its way, and its thread is not idle.
+ *
+ * List and ring are explored as run queues are: tests/testing/test_explore.py.
  */
 #include "sched/globq.h"
 

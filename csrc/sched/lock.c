@@ -8,6 +8,8 @@
  *       that each unlock that may have a sleeper behind it wakes one.
  *   L3  What the giver of a note did before is seen by who awaited it (release, acquire).
  *
+ * L1 and L2 are explored under the list of globq.c: tests/testing/test_explore.py.
+ *
  * A goroutine that holds the lock must not be switched away: its thread would wait for itself. Callers see to that (gm_enter,
  * or they run on their thread's own stack).
  */
@@ -16,10 +18,13 @@
 #include "base/futex.h"
 #include "base/thread.h"
 
-#include <sched.h>
-
 enum { lockFree = 0, lockHeld = 1, lockSlept = 2 };
-enum { activeSpins = 4, spinPauses = 30 };
+enum { spinPauses = 30 };
+#if defined(GM_EXPLORE)
+enum { activeSpins = 0 }; /* one CPU, and sections of few accesses: after so many pauses nobody would come to sleep */
+#else
+enum { activeSpins = 4 };
+#endif
 
 /* Whether it was got without sleeping; `as` is what the word becomes. */
 static bool spin_for(gm_rt_mutex *m, uint32_t as)
@@ -31,7 +36,7 @@ static bool spin_for(gm_rt_mutex *m, uint32_t as)
         for (int k = 0; k < spinPauses && i < activeSpins; k++)
             gm_relax();
     }
-    sched_yield();
+    gm_yield();
     uint32_t seen = lockFree;
     return gm_cas_acq(&m->word, &seen, as); /* pairs with gm_rt_unlock (L1) */
 }

@@ -22,6 +22,9 @@
  *       take 2^32 items.
  *   R4  A thief that reads head and a later tail may see more than there is room for; it then looks again.
  *
+ * Owners beside one and two thieves are explored in every interleaving of up to two preemptions, in one order of all accesses;
+ * mistakes in R1 to R3 are planted there and found: tests/testing/test_explore.py.
+ *
  * Divergence: the scheduler decides when runnext may be stolen and pauses before (gm_runq_peek_next, gm_runq_take_next);
  * Go does both inside runqgrab. Go calls consume and release the same way.
  */

@@ -1,4 +1,4 @@
-"""Every interleaving of a few calls on one concurrent map or lock, up to a number of preemptions.
+"""Every interleaving of a few calls on one concurrent map, lock or queue, up to a number of preemptions.
 
     found = explore([[("store", 1, 10)], [("add", 1, 5), ("load", 1)]], "lockfree", preemptions=2)
     found.verdict, found.executions
@@ -36,8 +36,12 @@ from gomap.realgo.toolchain import cache_folder
 
 __all__ = ["TARGETS", "Access", "Exploration", "ExplorerFailed", "Failure", "explore", "replay"]
 
-TARGETS = ("lockfree", "syncmap", "hashtrie", "sharded", "growlock", "rwmutex", "mutex", "plain", "RWMutex", "Mutex")
-"""What can be explored: map designs by their names in `gomap.variants.VARIANTS`, and Go's two locks by themselves."""
+_MAPS = ("lockfree", "syncmap", "hashtrie", "sharded", "growlock", "rwmutex", "mutex", "plain")
+_LOCKS = ("RWMutex", "Mutex")
+_QUEUES = ("runq", "globq_list", "globq_ring")
+TARGETS = (*_MAPS, *_LOCKS, *_QUEUES)
+"""What can be explored: map designs by their names in `gomap.variants.VARIANTS`, Go's two locks by themselves, and the
+scheduler's queues: the run queues of Ps, one for each thread, and the global queue, as Go's list and as the article's ring."""
 
 _ARGUMENTS = {
     "load": 1,
@@ -50,12 +54,21 @@ _ARGUMENTS = {
     "range": 0,
     "lock": 0,
     "rlock": 0,
+    "put": 1,
+    "put_next": 1,
+    "fill": 1,
+    "get": 0,
+    "take": 0,
+    "steal": 1,
+    "steal_next": 1,
+    "empty": 1,
 }
 _MOST_THREADS, _MOST_OPS, _MOST_SETUP, _MOST_PREEMPTIONS = 4, 16, 64, 8
 _PACKAGE = Path(__file__).resolve().parent.parent
 _PROGRAM = Path(__file__).resolve().parent / "explorer"
 _NOT_EXPLORED = ("base/clock.c", "base/futex.c", "base/thread.c", "base/ticks.c")  # machine.c stands for them
 _FOLDERS = ("base", "map", "sync")
+_FILES = ("lab/linear.c", "sched/globq.c", "sched/lock.c", "sched/runq.c")
 _FLAGS = (
     "-std=gnu11",
     "-Og",
@@ -174,6 +187,8 @@ def _answer(o: Operation, status: int, answer: int) -> str:
         return "done" if status == 0 else "not done"
     if o[0] == "add":
         return str(answer)
+    if o[0] == "empty":
+        return "yes" if answer else "no"
     return str(answer) if status == 0 else "nothing"
 
 
@@ -257,7 +272,7 @@ def _checked_operations(operations: Iterable[Any], most: int) -> tuple[Operation
             allowed = ", ".join(f"{name} ({n})" for name, n in _ARGUMENTS.items())
             raise BadValue(f"not an operation: {o!r:.60}, allowed, with as many numbers: {allowed}")
         if not all(isinstance(n, int) and -(2**63) <= n < 2**63 for n in o[1:]):
-            raise BadValue(f"keys and elems are int64: {o!r:.60}")
+            raise BadValue(f"keys, elems and items are int64: {o!r:.60}")
     return found
 
 
@@ -319,7 +334,7 @@ def _compiler() -> list[str]:
 def _files(csrc: Path) -> dict[str, Path]:
     """The program's C files, by the names that a table shows."""
     core = {f"{folder}/{p.name}": p for folder in _FOLDERS for p in sorted((csrc / folder).glob("*.c"))}
-    core["lab/linear.c"] = csrc / "lab" / "linear.c"
+    core |= {name: csrc / name for name in _FILES}
     own = {f"explorer/{p.name}": p for p in sorted(_PROGRAM.glob("*.c"))}
     return {name: path for name, path in core.items() if name not in _NOT_EXPLORED} | own
 
@@ -405,11 +420,12 @@ def _exploration(s: _Scenario, said: list[str]) -> Exploration:
 
 
 def _fewer(s: _Scenario) -> Iterator[_Scenario]:
-    """The scenario without one of its operations, in every way."""
+    """The scenario without one of its operations, in every way. Who has none left goes too, but for an owner of a run queue: of
+    the threads after it, each would have another's."""
     for t, calls in enumerate(s.threads):
         for i in reversed(range(len(calls))):
             shorter = (*calls[:i], *calls[i + 1 :])
-            threads = (*s.threads[:t], *([shorter] if shorter else []), *s.threads[t + 1 :])
+            threads = (*s.threads[:t], *([shorter] if shorter or s.target == "runq" else []), *s.threads[t + 1 :])
             if threads:
                 yield replace(s, threads=threads)
     for i in reversed(range(len(s.setup))):
@@ -450,7 +466,10 @@ def explore(
 
     threads: one to four, each a list of operations on int64 keys and elems: ("load", k), ("store", k, v), ("delete", k),
     ("load_or_store", k, v), ("compare_and_swap", k, old, new), ("compare_and_delete", k, old), ("add", k, n), ("range",); of
-    the locks ("lock",), a critical section, and of RWMutex ("rlock",), one that reads. setup: done before, by one thread.
+    the locks ("lock",), a critical section, and of RWMutex ("rlock",), one that reads. Of runq, where each thread owns a queue
+    of its own number: ("put", n) and ("put_next", n), ("fill", n) for items -1 to -n, ("get",), all with one's own; ("steal",
+    v) from one's own, else half of v's; ("steal_next", v), ("empty", v). Of the global queues ("put", n), ("get",) and
+    ("take",), a get that waits. Each item is put once. setup: done before, by one thread, who owns queue 0.
     target: one of `TARGETS`; sharded has two shards. preemptions: how often a thread that could go on is stopped, at most (0
     to 8).
     budget: executions, at most. seed, hint, knobs: of the map; knobs of plain and of what is made of it.
@@ -458,8 +477,9 @@ def explore(
     a violation as long as it stays one. csrc: another tree of the C sources, to look for mistakes in.
 
     What is looked for: answers that cannot be put in an order, a broken map (its own check), use of freed memory, memory freed
-    twice or left, crashes, deadlocks, executions without end, two inside of a lock, a refused call, a range that leaves out
-    a lasting key. Of the plain map only the one writer's answers count. Deterministic.
+    twice or left, crashes, deadlocks, executions without end, two inside of a lock, a refused call, a range that leaves out a
+    lasting key; of queues an item that is lost, taken twice or out of its order, a wrong size, one called empty that was not.
+    Of the plain map only the one writer's answers count. Deterministic.
 
     Some ten thousand executions a second; their number grows like (accesses to shared words) ** preemptions. The first call
     compiles. Raises `BadValue`, `MissingTool` (no C compiler), `ExplorerFailed`.

@@ -1,7 +1,7 @@
 """The explorer finds planted mistakes in few preemptions, and none in the designs as they are, within the bounds stated here.
 
 Each mistake is a text that stands exactly once in a file of csrc, and what replaces it, in a copy of the sources. The bound for
-all designs is two preemptions, gone through to the end.
+all designs, locks and queues is two preemptions, gone through to the end.
 """
 
 from __future__ import annotations
@@ -48,6 +48,11 @@ class Mistake(NamedTuple):
     knobs: dict[str, str] | None = None
 
 
+STOLEN = (
+    "        for (uint32_t i = 0; i < *n; i++)\n"
+    "            gm_store_rlx(slot(to, own + i), gm_load_rlx(slot(victim, head + i))); /* not ours until head is moved */\n"
+)
+ROUNDS: Calls = [[("put", 1), ("take",), ("put", 2), ("take",)], [("put", 3), ("take",), ("put", 4), ("take",)]]
 GROWING: Calls = [[("store", 8, 80), ("store", 9, 90)], [("store", 0, 33)]]
 SECTIONS: Calls = [[("lock",)], [("lock",)]]
 MISTAKES = [
@@ -182,6 +187,130 @@ MISTAKES = [
         [[("lock",)], [("rlock",)]],
         target="RWMutex",
     ),
+    Mistake(
+        "an owner moves head by a plain store",
+        "sched/runq.c",
+        "        if (gm_cas_rel(&q->head, &head, head + 1)) /* R2, R3 */\n            return item;",
+        "        gm_store_rel(&q->head, head + 1);\n        return item;",
+        "not_once",
+        [[("get",)], [("steal", 0)]],
+        target="runq",
+        setup=[("put", 1)],
+    ),
+    Mistake(
+        "a thief moves head by a plain store",
+        "sched/runq.c",
+        "        if (gm_cas_rel(&victim->head, &head, head + *n))                          /* R2, R3 */\n            break;",
+        "        gm_store_rel(&victim->head, head + *n);\n        break;",
+        "not_once",
+        [[("get",)], [("steal", 0)]],
+        target="runq",
+        setup=[("put", 1)],
+    ),
+    Mistake(
+        "a thief moves head first and copies afterwards",
+        "sched/runq.c",
+        STOLEN,
+        "        if (!gm_cas_rel(&victim->head, &head, head + *n))\n            continue;\n" + STOLEN + "        break;\n",
+        "not_once",
+        [[("put", 1)], [("steal", 0)]],
+        target="runq",
+        setup=[("fill", 256)],
+    ),
+    Mistake(
+        "half of a full ring overflows though a thief has taken it",
+        "sched/runq.c",
+        "    if (!gm_cas_rel(&q->head, &head, head + half_len)) /* R2, R3 */\n        return false;",
+        "    gm_cas_rel(&q->head, &head, head + half_len);",
+        "not_once",
+        [[("put", 1)], [("steal", 0)]],
+        target="runq",
+        setup=[("fill", 256)],
+    ),
+    Mistake(
+        "runnext is taken by a load and a store",
+        "sched/runq.c",
+        "    return gm_cas_acq(&victim->runnext, &item, NULL);",
+        "    return gm_load_acq(&victim->runnext) == item && (gm_store_rlx(&victim->runnext, NULL), true);",
+        "not_once",
+        [[("get",)], [("steal_next", 0)]],
+        target="runq",
+        setup=[("put_next", 1)],
+    ),
+    Mistake(
+        "whether a run queue is empty is not looked at again",
+        "sched/runq.c",
+        "        if (tail == gm_load_rlx(&q->tail))\n            return",
+        "        return",
+        "wrong_empty",
+        [[("put_next", 2), ("get",)], [("empty", 0)]],
+        target="runq",
+        setup=[("put_next", 1)],
+    ),
+    Mistake(
+        "an owner moves tail before the item is written",
+        "sched/runq.c",
+        "    gm_store_rlx(slot(q, tail), item); /* before tail (R1) */\n    gm_store_rel(&q->tail, tail + 1);",
+        "    gm_store_rel(&q->tail, tail + 1);\n    gm_store_rlx(slot(q, tail), item);",
+        "not_once",
+        [[("put", 1)], [("steal", 0)]],
+        target="runq",
+    ),
+    Mistake(
+        "an owner puts at the front",
+        "sched/runq.c",
+        "    gm_store_rlx(slot(q, tail), item); /* before tail (R1) */\n    gm_store_rel(&q->tail, tail + 1);",
+        "    gm_store_rlx(slot(q, q->head - 1), item);\n    gm_store_rel(&q->head, q->head - 1);",
+        "wrong_order",
+        [[("put", 2), ("get",)]],
+        target="runq",
+        setup=[("put", 1)],
+    ),
+    Mistake(
+        "the article's ring: a reader goes by the tail, and the cell may not be written yet",
+        "sched/globq.c",
+        "        if (ahead < 0)\n            return NULL;",
+        "        if (ahead < 0 && i == gm_load_rlx(tail_of(q)))\n            return NULL;",
+        "not_once",
+        [[("put", 1)], [("get",)]],
+        target="globq_ring",
+    ),
+    Mistake(
+        "a writer of the ring does not wait until the cell has been read",
+        "sched/globq.c",
+        "        if (gm_load_acq(&c->turn) != i) {",
+        "        if (false) {",
+        "not_once",
+        ROUNDS,
+        target="globq_ring",
+    ),
+    Mistake(
+        "what comes into the list is first in it",
+        "sched/globq.c",
+        "    gm_list_append(&q->list, items);",
+        "    gm_list_push(&q->list, gm_list_take(items));",
+        "wrong_order",
+        [[("put", 1), ("put", 2)], [("get",)]],
+        target="globq_list",
+    ),
+    Mistake(
+        "the scheduler's lock is taken by a load and a store",
+        "sched/lock.c",
+        "    if (gm_unlikely(!gm_cas_acq(&m->word, &seen, lockHeld)))",
+        "    if (gm_load_acq(&m->word) == seen)\n        gm_store_rlx(&m->word, lockHeld);\n    else",
+        "broken",
+        [[("put", 1)], [("put", 2)]],
+        target="globq_list",
+    ),
+    Mistake(
+        "the scheduler's lock forgets the second of two sleepers",
+        "sched/lock.c",
+        "        as = lockSlept; /* L2 */\n",
+        "",
+        "deadlock",
+        [[("put", 1)], [("put", 2)], [("put", 3)]],
+        target="globq_list",
+    ),
 ]
 
 
@@ -245,6 +374,91 @@ def test_nothing_is_found_in_a_rwmutex() -> None:
     threads: Calls = [[("lock",), ("rlock",)], [("rlock",), ("lock",)], [("rlock",)]]
     found = explore(threads, "RWMutex", preemptions=PREEMPTIONS)
     assert (found.verdict, found.bound, found.complete) == ("ok", PREEMPTIONS, True), str(found.failure)
+
+
+IN_RUN_QUEUES: dict[str, tuple[Calls, list[tuple[Any, ...]]]] = {
+    "an owner beside a thief": ([[("put", 3), ("get",), ("get",)], [("steal", 0)]], [("put", 1), ("put", 2)]),
+    "an owner beside two thieves": (
+        [[("put", 4), ("get",)], [("steal", 0)], [("steal", 0)]],
+        [("put", 1), ("put", 2), ("put", 3)],
+    ),
+    "two thieves, one of the other": (
+        [[("get",)], [("steal", 0), ("get",)], [("steal", 1), ("get",)]],
+        [("put", n) for n in range(5)],
+    ),
+    "a thief lives on what it has stolen": (
+        [[("put", 5), ("get",)], [("steal", 0), ("get",), ("get",)]],
+        [("put", n) for n in range(4)],
+    ),
+    "runnext beside its thief": (
+        [[("put_next", 2), ("put_next", 3), ("get",)], [("steal_next", 0), ("steal_next", 0)]],
+        [("put_next", 1)],
+    ),
+    "runnext and the ring": ([[("put_next", 2), ("get",), ("get",)], [("steal_next", 0)], [("steal", 0)]], [("put_next", 1)]),
+    "a ring becomes full beside a thief": ([[("put", 1), ("put", 2), ("get",)], [("steal", 0)]], [("fill", 255)]),
+    "a full ring beside two thieves": ([[("put", 1), ("put", 2)], [("steal", 0), ("get",)], [("steal", 0)]], [("fill", 256)]),
+    "empty beside runnext": ([[("put_next", 2), ("get",), ("get",)], [("empty", 0), ("empty", 0)]], [("put_next", 1)]),
+    "empty beside a thief": (
+        [[("put", 2), ("get",)], [("steal", 0), ("empty", 1)], [("empty", 0), ("empty", 1)]],
+        [("put", 1)],
+    ),
+}
+TURNS = [("put", 11), ("get",), ("put", 12), ("get",), ("put", 13)]  # the ring's next cells have been used
+IN_GLOBAL_QUEUES: dict[str, tuple[Calls, list[tuple[Any, ...]]]] = {
+    "two threads": ([[("put", 1), ("get",)], [("put", 2), ("get",)]], TURNS),
+    "three threads": ([[("put", 1)], [("put", 2), ("get",)], [("get",)]], TURNS),
+    "each cell again": (ROUNDS, []),
+    "two wait for one": ([[("put", 1), ("put", 2)], [("take",)], [("take",)]], [("put", 3), ("get",)]),
+}
+
+
+@pytest.mark.parametrize("name", IN_RUN_QUEUES)
+def test_nothing_is_found_in_a_run_queue(name: str) -> None:
+    threads, setup = IN_RUN_QUEUES[name]
+    found = explore(threads, "runq", setup=setup, preemptions=PREEMPTIONS)
+    assert (found.verdict, found.bound, found.complete) == ("ok", PREEMPTIONS, True), str(found.failure)
+    assert found.executions > 200  # the wandering, and what was gone through
+
+
+@pytest.mark.parametrize("name", IN_GLOBAL_QUEUES)
+@pytest.mark.parametrize("target", ["globq_list", "globq_ring"])
+def test_nothing_is_found_in_a_global_queue(target: str, name: str) -> None:
+    threads, setup = IN_GLOBAL_QUEUES[name]
+    found = explore(threads, target, setup=setup, preemptions=PREEMPTIONS)
+    assert (found.verdict, found.bound, found.complete) == ("ok", PREEMPTIONS, True), str(found.failure)
+    assert found.executions > 200
+
+
+def test_one_item_is_had_by_either_of_two() -> None:
+    """By the owner or the thief; and a get beside a put has it or has nothing."""
+    assert explore([[("get",)], [("steal", 0)]], "runq", setup=[("put", 1)], preemptions=0).outcomes == 2
+    for target in ("globq_list", "globq_ring"):
+        assert explore([[("put", 1)], [("get",)]], target, preemptions=0).outcomes == 2
+
+
+def test_a_thief_takes_the_larger_half() -> None:
+    """Of five it runs the third, and has the first two afterwards; the owner the others."""
+    calls: Calls = [[("get",), ("get",), ("get",)], [("steal", 0), ("get",), ("get",), ("get",)]]
+    found = explore(calls, "runq", setup=[("put", n) for n in range(5)], preemptions=0)
+    assert (found.verdict, found.outcomes) == ("ok", 2)
+
+
+def test_a_shortened_violation_of_run_queues_keeps_their_numbers(tmp_path: Path) -> None:
+    m = next(m for m in MISTAKES if m.name == "a thief moves head by a plain store")
+    threads: Calls = [[("empty", 0)], [("steal", 0)], [("steal", 0)]]
+    f = explore(threads, "runq", setup=[("put", 7), ("put", 8)], csrc=planted(m, tmp_path)).failure
+    assert f is not None
+    assert (f.kind, f.threads, f.setup) == ("not_once", ((), (("steal", 0),), (("steal", 0),)), (("put", 7),))
+    assert "item 7 is taken a second time" in f.says
+
+
+def test_answers_of_queues_are_told_in_words(tmp_path: Path) -> None:
+    m = next(m for m in MISTAKES if m.kind == "wrong_empty")
+    threads: Calls = [[("put_next", 2), ("get",)], [("empty", 0)]]
+    found = explore(threads, "runq", setup=m.setup, csrc=planted(m, tmp_path), shorten=False)
+    text = str(found.failure)
+    assert "thread b was told that queue 0 is empty, and item 1 was there all the time" in text
+    assert [row.strip() for row in text.splitlines() if " -> " in row] == ["a: get() -> 2", "b: empty(0) -> yes"]
 
 
 @pytest.mark.parametrize("target", ["lockfree", "syncmap", "hashtrie", "rwmutex"])
@@ -332,7 +546,7 @@ def test_more_preemptions_are_more_executions_and_a_budget_ends_them() -> None:
 
 @pytest.mark.parametrize("target", TARGETS)
 def test_every_target_can_be_explored(target: str) -> None:
-    call = ("lock",) if target.endswith("utex") and target[0].isupper() else ("store", 1, 1)
+    call = ("lock",) if target in ("Mutex", "RWMutex") else ("put", 1) if "q" in target else ("store", 1, 1)
     assert explore([[call]], target).executions >= 1
 
 
@@ -347,6 +561,14 @@ def test_every_target_can_be_explored(target: str) -> None:
         ([], "lockfree", "0 threads"),
         ([[("load", 1)]] * 5, "lockfree", "5 threads"),
         ([[("load", 1)]], "swiss", "unknown target"),
+        ([[("lock",)]], "runq", "such a queue has no such operation"),
+        ([[("take",)]], "runq", "such a queue has no such operation"),
+        ([[("steal", 1)], []], "globq_list", "such a queue has no such operation"),
+        ([[("put", 1)], [("put", 1)]], "runq", "an item is put twice"),
+        ([[("fill", 2)], [("put_next", -2)]], "runq", "an item is put twice"),
+        ([[("fill", 513)]], "runq", "fill puts 1 to 512 items"),
+        ([[("steal", 1)]], "runq", "there is no thread of that number"),
+        ([[("steal", 0)]], "runq", "a thief steals from others"),
     ],
 )
 def test_what_cannot_be_explored_is_said(threads: Calls, target: str, words: str) -> None:

@@ -1,4 +1,4 @@
-/* arena.c: the memory of the maps that are explored, and of the threads that explore them.
+/* arena.c: the memory of what is explored, and of the threads that explore it.
  *
  *     region   | main: blocks | thread 0: blocks | thread 1 ... | stack of thread 0 | stack of thread 1 ...
  *     block    | size | content ... | 16 bytes that are nobody's |

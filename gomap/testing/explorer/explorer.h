@@ -41,16 +41,19 @@ uint64_t arena_number(const volatile void *word);
 typedef enum finding {
     FINE,
     NOT_LINEAR,    /* the answers cannot be put in an order */
-    BROKEN,        /* the map's own check */
+    BROKEN,        /* the map's own check, or the size of a queue */
     USE_FREED,     /* an access to memory that was freed, or never allocated */
     BAD_RELEASE,   /* a block freed twice, or what is none */
-    LEAK,          /* blocks that are left when the map is gone */
+    LEAK,          /* blocks that are left when all is over */
     CRASH,         /* a signal */
     DEADLOCK,      /* all that are not done wait for each other */
     NO_END,        /* more accesses than any execution should have */
     NOT_EXCLUSIVE, /* two inside of a lock that excludes them */
     REFUSED,       /* a call that was refused though nothing was wrong */
     WRONG_RANGE,   /* an iteration that left out a lasting key, or gave one twice */
+    NOT_ONCE,      /* an item of a queue lost, or taken twice */
+    WRONG_ORDER,   /* a later item that left a queue before an earlier one */
+    WRONG_EMPTY,   /* a queue called empty that was not */
     NO_MEMORY,     /* not a finding: the arena is too small */
     NOT_REPEATABLE /* not a finding: the same choices led elsewhere */
 } finding;

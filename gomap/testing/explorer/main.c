@@ -13,7 +13,8 @@
  * PARTS    arena.c     memory whose use after it was freed shows; which words are shared
  *          machine.c   threads that take turns on stacks of their own; futexes, yields, the clock
  *          search.c    which interleaving comes next
- *          targets.c   the maps and locks, their operations, what must hold afterwards
+ *          targets.c   what is explored, by name; of three kinds, with their operations and what must hold of them:
+ *                      on_maps.c, on_locks.c, on_queues.c
  *          scenario.c  one execution, and whether its answers can be put in an order
  *
  * The bounds are gone through from none upwards, so the first execution that fails has as few preemptions as can be. Its bound
@@ -23,7 +24,7 @@
  *       so many preemptions has one, under the assumptions below (the argument is in search.c).
  *   B2  Every access is atomic and all are seen by all in one order. Reorderings that a machine or a compiler makes are not
  *       explored: thread sanitizer and recorded histories are for those. Nor are races on plain memory.
- *   B3  A futex returns only when woken, and the first that sleeps on it is. A mutex does not spin (one CPU). A pause lets all
+ *   B3  A futex returns only when woken, and the first that sleeps on it is. A lock does not spin (one CPU). A pause lets all
  *       others go first (machine.c).
  *   B4  Allocations do not fail. Epochs collect whenever somebody leaves (sync/epoch.c).
  */
@@ -49,6 +50,9 @@ static const char *const findings[] = {
     [NOT_EXCLUSIVE] = "not_exclusive",
     [REFUSED] = "refused",
     [WRONG_RANGE] = "wrong_range",
+    [NOT_ONCE] = "not_once",
+    [WRONG_ORDER] = "wrong_order",
+    [WRONG_EMPTY] = "wrong_empty",
     [NO_MEMORY] = "no_memory",
     [NOT_REPEATABLE] = "not_repeatable",
 };

@@ -1,10 +1,10 @@
 /* scenario.c: one execution of a scenario, and whether what happened may happen.
  *
  *     set-up on the main lane, once  -->  machine_keep
- *     each execution: machine_restore, the threads' operations, every key once more on the main lane, check, drop
+ *     each execution: machine_restore, the threads' operations, of a map every key once more on the main lane, check, drop
  *
- * The answers of all calls on single keys, those of the set-up and of the last look among them, must fit an order within the
- * calls' beginnings and ends (lab/linear.c). So a write that is lost is found, whether a thread sees it or not.
+ * The answers of all calls on single keys of a map, those of the set-up and of the last look among them, must fit an order
+ * within the calls' beginnings and ends (lab/linear.c). So a write that is lost is found, whether a thread sees it or not.
  */
 #include "targets.h"
 
@@ -40,8 +40,8 @@ static void set_up(void *ctx)
         machine_fail(REFUSED, "the target cannot be made");
     target_begin(1, 1);
     for (unsigned i = 0; i < s->setup_count; i++) {
-        target_do(&s->setup[i], mostThreads, &a);
-        if (a.is_event)
+        target_do(&s->setup[i], mainLane, &a);
+        if (a.tells && aim->kind->on_keys)
             setup_events[setup_events_count++] = a.event;
     }
     target_begin(writers, s->threads);
@@ -51,10 +51,10 @@ static const char *refusal(const scenario *s)
 {
     const char *why = s->threads ? NULL : "a scenario needs a thread";
     for (unsigned i = 0; i < s->setup_count && !why; i++)
-        why = target_refuses(aim, &s->setup[i]);
+        why = target_refuses(aim, s, mainLane, &s->setup[i]);
     for (unsigned t = 0; t < s->threads && !why; t++)
         for (unsigned i = 0; i < s->op_count[t] && !why; i++)
-            why = target_refuses(aim, &s->ops[t][i]);
+            why = target_refuses(aim, s, t, &s->ops[t][i]);
     return why;
 }
 
@@ -69,7 +69,6 @@ const char *scenario_start(const scenario *s, machine_result *out)
     writers = 0;
     for (unsigned t = 0; t < s->threads; t++)
         writers += writes(s, t);
-    target_plays(s);
     arena_empty();
     machine_forget_threads();
     if (machine_alone(set_up, (void *)(uintptr_t)s, out))
@@ -95,7 +94,7 @@ static unsigned keys_of(int64_t *keys)
         keys[n++] = setup_events[i].key;
     for (unsigned t = 0; t < play->threads; t++)
         for (unsigned i = 0; i < play->op_count[t]; i++)
-            if (answers[t][i].is_event)
+            if (answers[t][i].tells)
                 keys[n++] = answers[t][i].event.key;
     unsigned kept = 0;
     for (unsigned i = 0; i < n; i++) {
@@ -122,12 +121,12 @@ static unsigned gather(void)
     memcpy(events, setup_events, n * sizeof *events);
     for (unsigned t = 0; t < play->threads; t++)
         for (unsigned i = 0; i < play->op_count[t]; i++)
-            if (answers[t][i].is_event && counts(t))
+            if (answers[t][i].tells && counts(t))
                 events[n++] = answers[t][i].event;
     for (unsigned i = 0; i < count; i++) {
         operation look = {.kind = "load", .key = keys[i]};
         answer a;
-        target_do(&look, mostThreads, &a);
+        target_do(&look, mainLane, &a);
         events[n++] = a.event;
     }
     return n;
@@ -150,7 +149,7 @@ static void judge_answers(void)
 static void judge(void *ctx)
 {
     (void)ctx;
-    if (aim->variant)
+    if (aim->kind->on_keys)
         judge_answers();
     target_check(play);
 }
@@ -184,5 +183,5 @@ bool scenario_answer(unsigned t, unsigned i, int *status, int64_t *answer)
 {
     *status = answers[t][i].status;
     *answer = answers[t][i].event.answer;
-    return answers[t][i].is_event;
+    return answers[t][i].tells;
 }
