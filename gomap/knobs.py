@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Mapping
-from fractions import Fraction
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from gomap._core import ffi, lib
 from gomap.errors import BadValue
+
+if TYPE_CHECKING:
+    from fractions import Fraction
 
 __all__ = ["KNOBS", "Knob", "KnobCounts", "checked_knobs", "core_knobs", "parse_knobs"]
 
 _ALL = 2**32 - 1
 _MOST_TERM = 2**16  # as in csrc/map/knobs.c
-_LEAST_LOAD, _MOST_LOAD, _MOST_CHAIN = Fraction(1, 8), 1024, 16
+_LEAST_LOAD, _MOST_LOAD, _MOST_CHAIN = 0.125, 1024, 16
 
 
 class Knob(NamedTuple):
@@ -87,10 +89,16 @@ def _whole(name: str, value: Any, least: int, most: int) -> int:
     return number
 
 
+def _exact(value: Any) -> Fraction:
+    from fractions import Fraction  # loads decimal, and few maps have a load limit of their own
+
+    return Fraction(str(value))
+
+
 def _fraction(value: Any) -> Fraction:
     """A load limit as an exact fraction of small terms."""
     try:
-        limit = Fraction(str(value))
+        limit = _exact(value)
     except (ValueError, ZeroDivisionError):
         raise _refused("load_limit", value) from None
     if not _LEAST_LOAD <= limit <= _MOST_LOAD or max(limit.numerator, limit.denominator) > _MOST_TERM:
@@ -102,7 +110,7 @@ def _limit(value: Any) -> float | str:
     if value == "unlimited":
         return "unlimited"
     limit = _fraction(value)
-    return float(limit) if Fraction(str(float(limit))) == limit else str(limit)
+    return float(limit) if _exact(float(limit)) == limit else str(limit)
 
 
 def _value(name: str, value: Any) -> Any:
@@ -157,8 +165,7 @@ def core_knobs(knobs: Mapping[str, Any]) -> Any:
     for name, value in knobs.items():
         choices = KNOBS[name].choices
         if name == "load_limit":
-            limit = Fraction(0) if value == "unlimited" else _fraction(value)
-            core.load_num, core.load_den = limit.numerator, limit.denominator
+            core.load_num, core.load_den = (0, 1) if value == "unlimited" else _fraction(value).as_integer_ratio()
         elif name != "hash":  # said by `chain`
             setattr(core, _CORE_NAMES.get(name, name), choices[value] if choices else _ALL if value == "all" else value)
     return core

@@ -8,9 +8,8 @@ Threads: a call holds the map while it runs. Calls that only read may overlap; a
 
 from __future__ import annotations
 
-import hashlib
 import operator
-import secrets
+import os
 from collections.abc import ItemsView, Iterable, Iterator, KeysView, Mapping, MutableMapping, ValuesView
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -111,7 +110,7 @@ def _checked_hint(hint: Any) -> int:
 
 def _checked_seed(seed: Any) -> int:
     if seed is None:
-        return secrets.randbits(64)
+        return int.from_bytes(os.urandom(8), "little")  # what secrets does, which would load random and hashlib with it
     try:
         value = operator.index(seed)
     except TypeError:
@@ -583,10 +582,12 @@ class Map(PlainBase, PlainParts, MutableMapping[Any, Any]):
         raw: with what deleted and evacuated cells leave behind, and where overflow buckets came from. Of an object elem only
         its presence counts. O(buckets).
         """
+        from hashlib import sha256  # OpenSSL is slow to load, and few maps are asked for a digest
+
         size, state = -1, ffi.NULL
         while size != (needed := ensure(lib.gm_map_serialise(self._handle, raw, state, max(size, 0)))):
             size, state = needed, ffi.new("uint8_t[]", needed)
-        return hashlib.sha256(ffi.buffer(state)).hexdigest()[:32]
+        return sha256(ffi.buffer(state)).hexdigest()[:32]
 
     def check(self) -> None:
         """Verifies the invariants H1 to H12 of csrc/map/check.c; `InvariantError` says which broke, and draws where. O(n)."""

@@ -278,23 +278,3 @@ assert isinstance(w, {name}), w
 )
 def test_hypothesis_and_gomap_find_each_other(program: str) -> None:
     subprocess.run([sys.executable, "-W", "error", "-c", program], check=True)
-
-
-LAZY = """
-import sys, gomap, gomap.testing as t
-assert not {'gomap._core', 'numpy', 'hypothesis'} & set(sys.modules)
-for package in (gomap, t):
-    for name in (*package.__all__, *dir(package)):
-        assert getattr(package, name) is not None, name
-assert gomap.variants.VARIANTS and gomap.errors and gomap.__version__
-try:
-    gomap.no_such
-except AttributeError as e:
-    assert 'no_such' in str(e)
-else:
-    raise SystemExit('a name that there is not')
-"""
-
-
-def test_lazy_names_are_all_there() -> None:
-    subprocess.run([sys.executable, "-W", "error", "-c", LAZY], check=True)
