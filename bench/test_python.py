@@ -23,17 +23,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bench.table.python import LOOPS
 from gomap import ConcurrentMap, Map
 from gomap.onekey import by_cffi, native
 
 REPEATS = 7
 ASKED = 1_000  # keys of a loop
-ROWS = {
-    "m[k]": "for k in keys: m[k]",
+ROWS = LOOPS | {
     "m.get(k)": "get = m.get\nfor k in keys: get(k)",
     "m.get(k), miss": "get = m.get\nfor k in absent: get(k)",
-    "k in m": "for k in keys: k in m",
-    "m[k] = v": "for k in keys: m[k] = 1",
     "pop and assign": "pop = m.pop\nfor k in keys: m[k] = pop(k)",
     "setdefault": "setdefault = m.setdefault\nfor k in keys: setdefault(k, 1)",
     "len(m)": "for k in keys: len(m)",

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import timeit
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -25,7 +26,7 @@ from bench.table.inputs import draw_keys
 from bench.table.lines import Line
 from bench.table.programs import Failed, Tell
 
-__all__ = ["batch_lines", "import_lines", "per_key_lines"]
+__all__ = ["LOOPS", "batch_lines", "import_lines", "per_key_lines"]
 
 Ints = npt.NDArray[np.int64]
 ASKED, PER_CALL = 1_000_000, 10_000
@@ -145,31 +146,13 @@ def batch_lines(
 # ---------------------------------------------------------------- one key a call
 
 
-def _get(m: Any, keys: list[int]) -> Callable[[], object]:
-    def act() -> None:
-        for k in keys:
-            m[k]
-
-    return act
+LOOPS = {"m[k]": "for k in keys: m[k]", "k in m": "for k in keys: k in m", "m[k] = v": "for k in keys: m[k] = k"}
+"""By row: what is done to a map `m` with all of `keys`, in bytecode of its own as a user's loop is."""
 
 
-def _contains(m: Any, keys: list[int]) -> Callable[[], object]:
-    def act() -> None:
-        for k in keys:
-            k in m  # noqa: B015
-
-    return act
-
-
-def _set(m: Any, keys: list[int]) -> Callable[[], object]:
-    def act() -> None:
-        for k in keys:
-            m[k] = k
-
-    return act
-
-
-_PER_KEY = {"m[k]": _get, "k in m": _contains, "m[k] = v": _set}
+def _loop(row: str, m: Any, keys: list[int]) -> Callable[[], object]:
+    timer = timeit.Timer(LOOPS[row], globals={"m": m, "keys": keys})
+    return lambda: timer.timeit(1)
 
 
 def per_key_lines(*, repeats: int, quick: bool, tell: Tell, missing: dict[str, str]) -> Iterator[Line]:
@@ -181,13 +164,13 @@ def per_key_lines(*, repeats: int, quick: bool, tell: Tell, missing: dict[str, s
     if _there("cereggii", "cereggii", missing):
         peers["cereggii"] = importlib.import_module("cereggii").AtomicDict()
     for m in (*maps.values(), *peers.values()):
-        _set(m, keys)()
+        _loop("m[k] = v", m, keys)()
         if any(m[k] != k for k in keys):
             raise Failed(f"a {type(m).__name__} gave other elems than it was given")
-    for row, make in _PER_KEY.items():
+    for row in LOOPS:
         tell(f"{row}, {n:,} entries")
-        able = {name: m for name, m in peers.items() if make is not _contains or hasattr(m, "__contains__")}
-        settings = {name: make(m, keys) for name, m in (maps | able).items()}
+        able = {name: m for name, m in peers.items() if row != "k in m" or hasattr(m, "__contains__")}
+        settings = {name: _loop(row, m, keys) for name, m in (maps | able).items()}
         found = _in_turn(settings, repeats, n)
         for ours in maps:
             for name in able:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from experiments import context, decided, number
 
 import gomap.claims.chapter2.load_factor as load_factor
-from gomap.claims import CONFIRMED, REFUTED, SCALES, Context, Entry, Finding, entries, entry
+from gomap.claims import CONFIRMED, REFUTED, Context, Entry, Finding, entries
 from gomap.claims.runner import ClaimResult, Results
 from gomap.lab import Result, Workload
 
@@ -36,19 +37,9 @@ BY_SCENE = {
 EXPERIMENTS = [e for e in entries() if e.on_model is not None]
 
 
-def found(claim_id: str) -> Finding:
-    experiment = entry(claim_id).on_model
-    assert experiment is not None
-    return experiment(Context(SCALES["test"]))
-
-
-def number(f: Finding, name: str) -> float:
-    return next(n.value for n in f.numbers if n.name == name)
-
-
 @pytest.fixture(scope="module", params=EXPERIMENTS, ids=lambda e: e.claim.id)
 def outcome(request: pytest.FixtureRequest) -> tuple[Entry, Finding]:
-    return request.param, found(request.param.claim.id)
+    return request.param, decided(request.param.claim.id)
 
 
 def test_every_experiment_is_whole(outcome: tuple[Entry, Finding]) -> None:
@@ -67,7 +58,7 @@ def test_every_experiment_is_whole(outcome: tuple[Entry, Finding]) -> None:
 
 
 def test_load_factor_is_exact() -> None:
-    f = found("C2.2")
+    f = decided("C2.2")
     assert f.verdict == CONFIRMED
     assert number(f, "doublings by other operations") == 0
     assert [row["y"] for row in f.series[0].rows] == [9, 14, 27, 53, 105, 209, 417, 833, 1665, 3329, 6657, 13313]
@@ -85,13 +76,13 @@ def test_one_wrong_growth_refutes_it(monkeypatch: pytest.MonkeyPatch, change: st
         return points
 
     monkeypatch.setattr(load_factor, "_starts", wrong)
-    assert found("C2.2").verdict == REFUTED
+    assert decided("C2.2").verdict == REFUTED
 
 
 def test_a_growth_by_another_operation_refutes_it(monkeypatch: pytest.MonkeyPatch) -> None:
     true = load_factor._starts
     monkeypatch.setattr(load_factor, "_starts", lambda r: true(r) or [(10, load_factor._FULL)])
-    assert found("C2.2").verdict == REFUTED
+    assert decided("C2.2").verdict == REFUTED
 
 
 def test_full_maps_do_grow_at_the_next_new_key(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,14 +95,14 @@ def test_full_maps_do_grow_at_the_next_new_key(monkeypatch: pytest.MonkeyPatch) 
         return true_run(self, workload, seed, **options)
 
     monkeypatch.setattr(Context, "run", run)
-    load_factor._doublings_of_others(Context(SCALES["test"]))
+    load_factor._doublings_of_others(context())
     for w in seen:
-        grown = true_run(Context(SCALES["test"]), w.with_(ops=1, groups=(load_factor.Group(mix={"assign_new": 100}),)), 1)
+        grown = true_run(context(), w.with_(ops=1, groups=(load_factor.Group(mix={"assign_new": 100}),)), 1)
         assert load_factor._starts(grown) == [(load_factor._FULL_B, load_factor._FULL)]
 
 
 def test_evacuation_takes_a_large_share_only_while_a_map_grows() -> None:
-    f = found("C2.6")
+    f = decided("C2.6")
     growing = number(f, "time in evacuation while a map only grows")
     constant = number(f, "time in evacuation at constant size")
     assert growing > 2 * constant
@@ -122,7 +113,7 @@ def test_evacuation_takes_a_large_share_only_while_a_map_grows() -> None:
 def test_a_presized_map_evacuates_nothing() -> None:
     import gomap.claims.chapter2.evacuate_cpu as evacuate_cpu
 
-    ctx = Context(SCALES["test"])
+    ctx = context()
     w = Workload(ops=20_000, hint=20_000, groups=(evacuate_cpu.Group(mix={"assign_new": 100}),))
     assert evacuate_cpu._measure(ctx, w, 1, 1)["evacuation"] == 0
     assert evacuate_cpu._measure(ctx, w.with_(hint=0), 1, 1)["evacuation"] > 0

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
+from experiments import context, decided, number, skip_without_go, two_cpus, whole
 
-from gomap.claims import CONFIRMED, REFUTED, SCALES, UNDECIDED, Context, Finding, entry
+from gomap.claims import CONFIRMED, REFUTED, UNDECIDED, Finding, entry
 from gomap.claims import real as real_module
 from gomap.claims.chapter1 import iter_gopark, iter_preempt_8, monitor_metrics, premise
 from gomap.claims.chapter2 import (
@@ -21,14 +22,10 @@ from gomap.claims.chapter2 import (
 from gomap.claims.chapter3 import globrunq_hits_map, no_safepoint_in_get, spike_chain, steal_path, sysmon_period
 from gomap.claims.chapter4 import grow_gc_pause, header_false_sharing, header_offsets, mutex_profile_rehash
 from gomap.claims.remedies import no_range
-from gomap.claims.runner import ClaimResult, Results, go_by_reading
+from gomap.claims.runner import go_by_reading
 from gomap.claims.verdict import Pairs, Sweep
-from gomap.errors import GoFailed, GoUnavailable, MissingTool
-from gomap.lab.machine import allowed_cpus
+from gomap.errors import GoFailed, MissingTool
 from gomap.realgo.controls import Controls
-from gomap.realgo.toolchain import find_go
-
-two_cpus = pytest.mark.skipif(len(allowed_cpus()) < 2, reason="takes two CPUs")
 
 # What no noise can turn a verdict into, at the smallest scale. Three pairs of times on a busy machine may turn into anything
 # that decides; how those verdicts follow is tested below, on answers that are made up.
@@ -59,43 +56,20 @@ EXPECTED = {
 }
 
 
-def ctx() -> Context:
-    return Context(SCALES["test"])
-
-
-def number(f: Finding, name: str) -> float:
-    return next(n.value for n in f.numbers if n.name == name)
-
-
-def decided(claim_id: str) -> Finding:
-    experiment = entry(claim_id).on_go
-    assert experiment is not None
-    return experiment(ctx())
-
-
 @pytest.mark.parametrize("claim_id", EXPECTED)
 @two_cpus
 def test_real_go_decides_or_is_read(claim_id: str) -> None:
-    try:
-        if find_go().designs != ("classic", "swiss"):
-            pytest.skip("this Go does not build both designs")
-    except GoUnavailable as e:
-        pytest.skip(str(e))
-    f = decided(claim_id)
-    assert f.verdict in EXPECTED[claim_id], f.reason
+    skip_without_go()
+    f = decided(claim_id, go=True)
     assert f.by in ("experiment", "source and numbers")
-    assert f.reason.endswith(".")
-    assert f.numbers
-    assert all(s.rows for s in f.series)
-    results = Results("test", {}, {}, [ClaimResult(claim_id, f, f)])
-    assert Results.from_json(results.to_json()).claims[0].go == f
+    whole(claim_id, f, EXPECTED[claim_id])
 
 
 @pytest.mark.parametrize("claim_id", EXPECTED)
 def test_no_toolchain_leaves_the_verdict_by_source(claim_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GOMAP_GO", "/nowhere/go")
     with pytest.raises(MissingTool, match="GOMAP_GO"):
-        decided(claim_id)
+        decided(claim_id, go=True)
 
 
 # ------------------------------------------------------------------ answers that are made up
@@ -136,7 +110,7 @@ def test_the_verdict_on_neighbouring_headers(answers: Any, shared_ns: float, ver
         return {"in_one_line": n, "get_ns": shared_ns if shared else 8.0, "at_once": 1.0, "writes": 5, "took_ns": 5}
 
     answers(answer)
-    f = header_false_sharing.gets_beside_a_neighbour(ctx())
+    f = header_false_sharing.gets_beside_a_neighbour(context())
     assert (f.verdict, f.by) == (verdict, by)
     assert number(f, "neighbouring headers in one line, of 511, classic") == 0
 
@@ -144,14 +118,14 @@ def test_the_verdict_on_neighbouring_headers(answers: Any, shared_ns: float, ver
 @two_cpus
 def test_headers_that_share_no_line_are_read(answers: Any) -> None:
     answers(lambda design, **_: {"in_one_line": 0})
-    assert header_false_sharing.gets_beside_a_neighbour(ctx()).by == "source and numbers"
+    assert header_false_sharing.gets_beside_a_neighbour(context()).by == "source and numbers"
 
 
 @two_cpus
 def test_two_that_never_met_say_nothing(answers: Any) -> None:
     answers(lambda design, **_: {"in_one_line": 9, "get_ns": 0, "at_once": 0, "writes": 0, "took_ns": 5})
     with pytest.raises(GoFailed, match="never at work at the same time"):
-        header_false_sharing.gets_beside_a_neighbour(ctx())
+        header_false_sharing.gets_beside_a_neighbour(context())
 
 
 @pytest.mark.parametrize(
@@ -204,7 +178,7 @@ def no_safe_point(loop: str, body: float, signals: bool) -> float:
 )
 def test_the_verdict_on_safe_points(answers: Any, ns_of: Any, verdict: str, by: str) -> None:
     answers(waits(ns_of))
-    f = no_safepoint_in_get.stopped_with_and_without_signals(ctx())
+    f = no_safepoint_in_get.stopped_with_and_without_signals(context())
     assert (f.verdict, f.by) == (verdict, by)
 
 
@@ -217,7 +191,7 @@ def test_the_verdict_on_safe_points(answers: Any, ns_of: Any, verdict: str, by: 
 )
 def test_the_verdict_on_bodies(answers: Any, ns_of: Any, verdict: str, by: str) -> None:
     answers(waits(ns_of))
-    f = iter_preempt_8.range_with_bodies(ctx())
+    f = iter_preempt_8.range_with_bodies(context())
     assert (f.verdict, f.by) == (verdict, by)
 
 
@@ -234,7 +208,7 @@ def test_the_verdict_on_the_slice_and_the_period(
     answers: Any, slice_ns: float, wakeups: int | None, verdict: str, by: str
 ) -> None:
     answers(waits(lambda loop, body, signals: slice_ns, wakeups))
-    f = sysmon_period.turns_and_wakeups(ctx())
+    f = sysmon_period.turns_and_wakeups(context())
     assert (f.verdict, f.by) == (verdict, by)
     assert next(n for n in f.numbers if n.headline).value == slice_ns / 1e6
 
@@ -249,7 +223,7 @@ def test_the_verdict_on_the_slice_and_the_period(
 )
 def test_the_verdicts_on_ranges_and_turns(answers: Any, range_ns: float, preempts: Any, helps: Any) -> None:
     answers(waits(lambda loop, body, signals: range_ns if loop == "range" else 20e6))
-    iterating, listed = preempt_while_iterating.switches_beside_a_range(ctx()), no_range.delay_and_price(ctx())
+    iterating, listed = preempt_while_iterating.switches_beside_a_range(context()), no_range.delay_and_price(context())
     assert (iterating.verdict, iterating.by) == preempts
     assert (listed.verdict, listed.by) == helps
     assert number(listed, "an element by key list and get, 1,000 entries") == 20
@@ -392,7 +366,7 @@ def test_the_verdict_on_what_starts_assists(stores_s: float, allocation_s: float
 )
 def test_the_verdict_on_real_go_s_profile(in_map: int, reads: int, records: int, verdict: str) -> None:
     unlocked, locked = {"in_map": 0, "reads": reads, "records": 0}, {"in_map": in_map, "reads": 9, "records": records}
-    assert mutex_profile_rehash._profiled(ctx(), unlocked, locked).verdict == verdict
+    assert mutex_profile_rehash._profiled(context(), unlocked, locked).verdict == verdict
 
 
 @pytest.mark.parametrize(("new", "verdict"), [(0, REFUTED), (5, CONFIRMED)])

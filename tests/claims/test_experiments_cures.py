@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from experiments import context, number, pairs_of, two_cpus
 
 import gomap.claims.chapter4.atomic_buckets_load as buckets_load
 import gomap.claims.chapter4.delete_keeps_overflow as keeps
@@ -19,7 +20,7 @@ import gomap.claims.remedies.padding as padding
 import gomap.claims.remedies.presize as presize
 import gomap.claims.remedies.sharded as sharded
 import gomap.claims.remedies.syncmap as syncmap
-from gomap.claims import CONFIRMED, REFUTED, SCALES, UNDECIDED, Context, Finding
+from gomap.claims import CONFIRMED, REFUTED, UNDECIDED, Finding
 from gomap.claims.claim import NOT_MEASURABLE
 from gomap.claims.parts import (
     Runner,
@@ -33,27 +34,9 @@ from gomap.claims.parts import (
     slower_than,
     unchanged,
 )
-from gomap.claims.verdict import Pairs
 from gomap.errors import BadValue
 from gomap.lab import Group, Result, Workload, run
 from gomap.lab.histogram import Histogram
-from gomap.lab.machine import allowed_cpus
-
-two_cpus = pytest.mark.skipif(len(allowed_cpus()) < 2, reason="two threads at once need two CPUs")
-
-
-def context() -> Context:
-    return Context(SCALES["test"])
-
-
-def number(f: Finding, name: str) -> float:
-    return next(n.value for n in f.numbers if n.name == name)
-
-
-def pairs_of(a: float, b: float, rounds: int = 3) -> Pairs:
-    first, second = ({"x": a},) * rounds, ({"x": b},) * rounds
-    return Pairs(("a", "b"), first, second, first, second, "test run")
-
 
 # ------------------------------------------------------------------ parts
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from experiments import context, number, pairs_of, two_cpus
 
 import gomap.claims.chapter1.bucket_from_mcache as mcache
 import gomap.claims.chapter1.gc_flush_span_lock as span_lock
@@ -21,27 +22,10 @@ import gomap.claims.chapter4.growwork_drains_wbbuf as drains
 import gomap.claims.chapter4.markbits_nonatomic as nonatomic
 import gomap.claims.chapter4.markbits_rates as rates
 import gomap.claims.chapter4.markroot_lock as flush_lock
-from gomap.claims import CONFIRMED, REFUTED, SCALES, UNDECIDED, Context, Finding
+from gomap.claims import CONFIRMED, REFUTED, UNDECIDED
 from gomap.claims.heaps import MARKBITS, NO_MARKS, Marks, gathered_in_phase, mark_all, play, total
-from gomap.claims.verdict import Pairs, Sweep
+from gomap.claims.verdict import Sweep
 from gomap.lab import HeapActor, HeapScene, TooFewSamples
-from gomap.lab.machine import allowed_cpus
-
-two_cpus = pytest.mark.skipif(len(allowed_cpus()) < 2, reason="two threads at once need two CPUs")
-
-
-def context() -> Context:
-    return Context(SCALES["test"])
-
-
-def number(f: Finding, name: str) -> float:
-    return next(n.value for n in f.numbers if n.name == name)
-
-
-def pairs_of(a: float, b: float) -> Pairs:
-    first, second = ({"x": a},) * 3, ({"x": b},) * 3
-    return Pairs(("a", "b"), first, second, first, second, "test run")
-
 
 # ------------------------------------------------------------------ what reads wait for (C1.0)
 

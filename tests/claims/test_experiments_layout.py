@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 import pytest
+from experiments import context, number
 from gomap._core import ffi, lib
 
 from gomap import Map
-from gomap.claims import CONFIRMED, NOT_MEASURABLE, REFUTED, SCALES, UNDECIDED, Context, Finding, headers
+from gomap.claims import CONFIRMED, NOT_MEASURABLE, REFUTED, UNDECIDED, headers
 from gomap.claims.chapter2 import bucket_lines
 from gomap.claims.chapter4 import header_false_sharing, header_offsets
 from gomap.claims.headers import FAR, LAYOUTS, ONE_MAP, Beside, get_beside
@@ -20,14 +21,6 @@ from gomap.lab.machine import two_cores
 
 pinned = pytest.mark.skipif(two_cores() is None, reason="takes two cores")
 CPUS = two_cores() or (-1, -1)
-
-
-def context() -> Context:
-    return Context(SCALES["test"])
-
-
-def number(f: Finding, name: str) -> float:
-    return next(n.value for n in f.numbers if n.name == name)
 
 
 # ------------------------------------------------------------------ headers

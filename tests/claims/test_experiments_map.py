@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
+from experiments import context, decided, number, skip_without_go, two_cpus, whole
 
 from gomap import Map
-from gomap.claims import CONFIRMED, NOT_MEASURABLE, REFUTED, SCALES, UNDECIDED, Context, Finding, entry
+from gomap.claims import CONFIRMED, NOT_MEASURABLE, REFUTED, UNDECIDED
 from gomap.claims.chapter1 import delete_rehash, grow_demo, grow_global_lock
 from gomap.claims.chapter2 import (
     get_locked_insn,
@@ -22,13 +23,11 @@ from gomap.claims.chapter2 import (
     readonly_path,
     structure,
 )
-from gomap.claims.runner import ClaimResult, Results
 from gomap.claims.verdict import Pairs, Sweep
 from gomap.claims.walk import chains, full, shape, straddling
 from gomap.errors import GoUnavailable, MissingTool
 from gomap.lab import Workload
 from gomap.lab.machine import allowed_cpus
-from gomap.realgo.toolchain import find_go
 
 # What no noise can turn a verdict into, at the smallest scale.
 EXPECTED = {
@@ -50,42 +49,21 @@ EXPECTED = {
 TWO_CPUS = {"C1.1", "C1.3", "C2.17", "C2.18"}
 
 
-def ctx() -> Context:
-    return Context(SCALES["test"])
-
-
-def number(f: Finding, name: str) -> float:
-    return next(n.value for n in f.numbers if n.name == name)
-
-
 @pytest.mark.parametrize("claim_id", EXPECTED)
 def test_the_model_decides(claim_id: str) -> None:
     if claim_id in TWO_CPUS and len(allowed_cpus()) < 2:
         pytest.skip("takes two CPUs")
-    experiment = entry(claim_id).on_model
-    assert experiment is not None
-    f = experiment(ctx())
-    assert f.verdict in EXPECTED[claim_id], f.reason
-    assert f.reason.endswith(".")
-    assert f.numbers
-    assert all(s.rows for s in f.series)
+    f = decided(claim_id)
+    whole(claim_id, f, EXPECTED[claim_id])
     assert f.settings
     Workload.from_dict(f.workload or {})
-    results = Results("test", {}, {}, [ClaimResult(claim_id, f, f)])
-    assert Results.from_json(results.to_json()).claims[0].model == f
 
 
 @pytest.mark.parametrize("claim_id", ["C1.1", "C1.3", "C1.4", "C2.18"])
 def test_real_go_decides(claim_id: str) -> None:
-    try:
-        if find_go().designs != ("classic", "swiss"):
-            pytest.skip("this Go does not build both designs")
-    except GoUnavailable as e:
-        pytest.skip(str(e))
-    experiment = entry(claim_id).on_go
-    assert experiment is not None
+    skip_without_go()
     allowed = {"C1.4": UNDECIDED, "C2.18": CONFIRMED}  # C1.4: ten million deletes are more than a test makes
-    assert experiment(ctx()).verdict == allowed.get(claim_id, REFUTED)
+    assert decided(claim_id, go=True).verdict == allowed.get(claim_id, REFUTED)
 
 
 def test_no_toolchain_leaves_the_verdict_by_source(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,7 +74,7 @@ def test_no_toolchain_leaves_the_verdict_by_source(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(real, "run_go", run_go)
     with pytest.raises(MissingTool, match="no Go here"):
-        grow_demo.in_go(ctx())
+        grow_demo.in_go(context())
 
 
 # ------------------------------------------------------------------ the walk
@@ -147,9 +125,9 @@ def test_keys_of_eight_bytes_lie_in_one_line_and_wider_ones_do_not() -> None:
 # ------------------------------------------------------------------ the opposite turns it
 
 
-@pytest.mark.skipif(len(allowed_cpus()) < 2, reason="takes two CPUs")
+@two_cpus
 def test_a_reader_that_waits_confirms_the_waiting() -> None:
-    assert grow_demo._reader(ctx(), "growlock").verdict in (CONFIRMED, UNDECIDED)
+    assert grow_demo._reader(context(), "growlock").verdict in (CONFIRMED, UNDECIDED)
     assert grow_demo._fate(100, 0, 5, 1e6, 0).verdict == CONFIRMED
     assert grow_demo._fate(100, 7, 0, 0.0, 0).verdict == REFUTED
     assert grow_demo._fate(100, 0, 0, 0.0, 0).verdict == UNDECIDED
@@ -157,14 +135,14 @@ def test_a_reader_that_waits_confirms_the_waiting() -> None:
 
 def test_other_growths_leave_the_loop_undecided(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(grow_demo, "_DOUBLINGS", 13)
-    assert grow_demo.loop_and_reader(ctx()).verdict == UNDECIDED
+    assert grow_demo.loop_and_reader(context()).verdict == UNDECIDED
 
 
 def test_deletes_that_start_growths_confirm_it() -> None:
-    f = delete_rehash._phases(ctx(), {"delete_grows": "start"})
+    f = delete_rehash._phases(context(), {"delete_grows": "start"})
     assert f.verdict == CONFIRMED
     assert number(f, "same-size growths that a delete started") > 0
-    go = delete_rehash._phases(ctx(), delete_rehash._GO)
+    go = delete_rehash._phases(context(), delete_rehash._GO)
     assert number(go, "growths started inside a delete") == 0
     assert number(go, "same-size growths that a delete started") == 0
     assert number(go, "same-size growths that an insert started") == 3
@@ -172,7 +150,7 @@ def test_deletes_that_start_growths_confirm_it() -> None:
 
 @pytest.mark.parametrize("load", [5.0, 5.8])
 def test_another_structure_is_no_gos(load: float) -> None:
-    assert structure._walk(ctx(), load).verdict == REFUTED
+    assert structure._walk(context(), load).verdict == REFUTED
 
 
 def test_gos_structure_is_confirmed_by_enough_buckets() -> None:
@@ -182,17 +160,17 @@ def test_gos_structure_is_confirmed_by_enough_buckets() -> None:
 
 @pytest.mark.parametrize("load", [5.0, 6.0])
 def test_other_cells_a_hit_refute_the_steps(load: float) -> None:
-    assert get_steps._steps(ctx(), load).verdict == REFUTED
+    assert get_steps._steps(context(), load).verdict == REFUTED
 
 
 def test_fast_paths_walk_chains_that_deletes_have_emptied() -> None:
-    f = get_steps.cells_and_lines(ctx())
+    f = get_steps.cells_and_lines(context())
     assert number(f, "cells compared a miss, fast64, after mass deletion") >= 8
     assert number(f, "cells compared a miss, generic, after mass deletion") < 4.5
 
 
 def test_the_articles_overflow_limit_confirms_it() -> None:
-    f = overflow_threshold._limits(ctx(), {"overflow_limit": "2^15"})
+    f = overflow_threshold._limits(context(), {"overflow_limit": "2^15"})
     assert f.verdict == CONFIRMED
     assert number(f, "maps whose first growth came at noverflow = 2^15") == 1
     left = [number(f, f"overflow buckets a bucket after churn, {name}") for name in ("2^min(B,15)", "2^15")]
@@ -200,13 +178,13 @@ def test_the_articles_overflow_limit_confirms_it() -> None:
 
 
 def test_no_limit_leaves_it_undecided() -> None:
-    assert overflow_threshold._limits(ctx(), {"overflow_limit": "off"}).verdict == UNDECIDED
+    assert overflow_threshold._limits(context(), {"overflow_limit": "off"}).verdict == UNDECIDED
 
 
 def test_the_articles_test_confirms_its_own_code() -> None:
-    f = grow_test_code._compare(ctx(), {"grow_test": "article"})
+    f = grow_test_code._compare(context(), {"grow_test": "article"})
     assert f.verdict == CONFIRMED
-    go = grow_test_code.both_tests(ctx())
+    go = grow_test_code.both_tests(context())
     assert number(go, "load at growth, go") == 6.5
     assert number(go, "load at growth, article") == pytest.approx(7.64, abs=0.1)
     assert number(go, "buckets with an overflow bucket, article") == pytest.approx(35.5, abs=4)
@@ -219,17 +197,17 @@ def test_entries_go_two_ways_and_nowhere_else(monkeypatch: pytest.MonkeyPatch) -
     assert 2**7 <= writes <= 2**8
     assert grow_shape._two_ways(8, 1, grow_shape._AT_ONCE)[1] == 1
     monkeypatch.setattr(grow_shape, "_two_ways", lambda *_: (grow_shape._Ways(100, 99, 1), 10))
-    assert grow_shape.ways_and_spikes(ctx()).verdict == REFUTED
+    assert grow_shape.ways_and_spikes(context()).verdict == REFUTED
 
 
 def test_no_spike_leaves_the_shape_undecided(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(grow_shape, "_AT_ONCE", grow_shape._GO)
-    assert grow_shape.ways_and_spikes(ctx()).verdict == UNDECIDED
+    assert grow_shape.ways_and_spikes(context()).verdict == UNDECIDED
 
 
-@pytest.mark.skipif(len(allowed_cpus()) < 2, reason="takes two CPUs")
+@two_cpus
 def test_an_iterator_behind_a_lock_is_not_refused() -> None:
-    assert iter_write_check._race(ctx(), "rwmutex").verdict in (REFUTED, UNDECIDED)
+    assert iter_write_check._race(context(), "rwmutex").verdict in (REFUTED, UNDECIDED)
     assert iter_write_check._judged(0, 10, 10, 5e6).verdict == REFUTED
     assert iter_write_check._judged(3, 10, 10, 0.0).verdict == CONFIRMED
     assert iter_write_check._judged(0, 10, 10, 0.0).verdict == UNDECIDED
@@ -237,18 +215,18 @@ def test_an_iterator_behind_a_lock_is_not_refused() -> None:
 
 def test_a_locked_counter_is_no_check_that_costs_nothing() -> None:
     """In place of the check a locked instruction: it would show."""
-    f = readonly_path._compare(ctx(), {"entry": "xadd"}, {"paths": "knobs"})
+    f = readonly_path._compare(context(), {"entry": "xadd"}, {"paths": "knobs"})
     assert f.verdict != REFUTED
 
 
 def test_the_same_entry_twice_is_no_locked_one() -> None:
-    assert get_locked_insn._compare(ctx(), "plain loads", "plain loads").verdict != CONFIRMED
+    assert get_locked_insn._compare(context(), "plain loads", "plain loads").verdict != CONFIRMED
 
 
 def test_a_lock_that_is_none_is_not_confirmed() -> None:
     if len(allowed_cpus()) < 2:
         pytest.skip("takes two CPUs")
-    assert grow_global_lock._compare(ctx(), "growlock", "growlock").verdict != CONFIRMED
+    assert grow_global_lock._compare(context(), "growlock", "growlock").verdict != CONFIRMED
 
 
 def pairs_of(hits: dict[int, tuple[float, float]]) -> Pairs:
@@ -314,6 +292,6 @@ def test_nothing_may_differ(verdicts: list[str], whole: str) -> None:
     assert iter_get_contention._together(verdicts) == whole
 
 
-@pytest.mark.skipif(len(allowed_cpus()) < 2, reason="takes two CPUs")
+@two_cpus
 def test_iterators_that_write_the_header_are_not_refuted() -> None:
-    assert iter_get_contention._compare(ctx(), {"iter_flag_or": "every"}).verdict != REFUTED
+    assert iter_get_contention._compare(context(), {"iter_flag_or": "every"}).verdict != REFUTED

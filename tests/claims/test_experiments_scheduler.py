@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from experiments import context, decided, number, whole
 
-from gomap.claims import CONFIRMED, NOT_MEASURABLE, REFUTED, SCALES, UNDECIDED, Context, Finding, entry
+from gomap.claims import CONFIRMED, NOT_MEASURABLE, REFUTED, UNDECIDED, Finding
 from gomap.claims.chapter1 import iter_gopark, iter_preempt_8, one_writer_stalls_readers
 from gomap.claims.chapter3 import (
     disturbance_table,
@@ -18,7 +19,6 @@ from gomap.claims.chapter3 import (
     steal_path,
     sysmon_period,
 )
-from gomap.claims.runner import ClaimResult, Results
 from gomap.claims.turns import Turns
 from gomap.claims.verdict import Pairs, Sweep
 from gomap.lab.compare import Ratio
@@ -45,33 +45,18 @@ EXPECTED = {
 }
 
 
-def ctx() -> Context:
-    return Context(SCALES["test"])
-
-
-def number(f: Finding, name: str) -> float:
-    return next(n.value for n in f.numbers if n.name == name)
-
-
 @pytest.mark.parametrize("claim_id", EXPECTED)
 def test_the_model_decides(claim_id: str) -> None:
     if claim_id == "C3.4" and len(allowed_cpus()) < 2:
         pytest.skip("takes two CPUs")
-    experiment = entry(claim_id).on_model
-    assert experiment is not None
-    f = experiment(ctx())
-    assert f.verdict in EXPECTED[claim_id], f.reason
-    assert f.reason.endswith(".")
-    assert f.numbers
+    f = decided(claim_id)
+    whole(claim_id, f, EXPECTED[claim_id])
     assert f.series
-    assert all(s.rows for s in f.series)
     assert f.settings
-    results = Results("test", {}, {}, [ClaimResult(claim_id, f, f)])
-    assert Results.from_json(results.to_json()).claims[0].model == f
 
 
 def test_a_range_that_looks_at_every_eighth_bucket_is_told() -> None:
-    f = iter_preempt_8.elements_until_a_range_stops(ctx(), check="every 8 buckets")
+    f = iter_preempt_8.elements_until_a_range_stops(context(), check="every 8 buckets")
     assert f.verdict == CONFIRMED, f.reason
     blind = {(check, body): {"stops": 9, "late": 9, "latest": 1} for check in ("every call", "every 8 buckets") for body in
              ("nothing", "1 µs", "100 µs")}  # fmt: skip
@@ -97,20 +82,20 @@ def test_crowds_are_judged_by_depth_and_drain(depths: tuple[int, ...], drains: t
 
 
 def test_goroutines_that_are_put_aside_are_told() -> None:
-    f = iter_gopark.resumed_beside_hogs(ctx(), target="parked")
+    f = iter_gopark.resumed_beside_hogs(context(), target="parked")
     assert f.verdict == CONFIRMED, f.reason
     assert number(f, "goroutines stopped that were in no queue") == number(f, "goroutines stopped") > 0
 
 
 def test_thefts_that_break_the_rule_are_told() -> None:
-    f = steal_path.batches_and_order(ctx(), steal="one")
+    f = steal_path.batches_and_order(context(), steal="one")
     assert f.verdict == REFUTED
     assert "Broken: an idle P takes several at once" in f.reason
 
 
 def test_stale_looks_in_spite_of_a_collector_are_told() -> None:
     """The instrument: arrays that are freed at once are met, also where they are said to be collected."""
-    f = stale_bucket_after_steal.looks_across_a_switch(ctx(), collected="freed at once")
+    f = stale_bucket_after_steal.looks_across_a_switch(context(), collected="freed at once")
     assert f.verdict == UNDECIDED
     assert number(f, "stale looks in a million, freed at once, on one P") > 1000
     none, some, many = (StaleCounts(100, 100, n, n, 1, 1) for n in (0, 10, 50))

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from orders import orderable
 
 from gomap import ConcurrentMap, Map
 from gomap.errors import BadValue
@@ -22,10 +23,10 @@ from gomap.variants import VARIANTS
 
 CONCURRENT = [name for name, v in VARIANTS.items() if v.cls is not PlainMap]
 
-# ------------------------------------------------------------------ the oracle: every order of a few calls
+# ------------------------------------------------------------------ every order of a few calls
 
 
-def after(o: Operation, held: int | None) -> tuple[bool, int | None]:
+def after(held: int | None, o: Operation) -> tuple[bool, int | None]:
     """What a register does: whether o's answer is right, and what it holds then."""
     there = held is not None
     if o.kind in ("compare_and_swap", "compare_and_delete"):
@@ -41,29 +42,16 @@ def after(o: Operation, held: int | None) -> tuple[bool, int | None]:
     return right, None if o.kind == "delete" else held
 
 
-def orderable(calls: tuple[Operation, ...], held: int | None = None) -> bool:
-    """Tries every order in which no call comes before one that ended before it started."""
-    if not calls:
-        return True
-    for i, o in enumerate(calls):
-        rest = calls[:i] + calls[i + 1 :]
-        if all(other.end >= o.start for other in rest):
-            right, then = after(o, held)
-            if right and orderable(rest, then):
-                return True
-    return False
-
-
 def agrees(calls: list[Operation], initial: int | None) -> str:
     """Compares the two on one history; what the verdict is."""
     by_key = {o.key: tuple(p for p in calls if p.key == o.key) for o in calls}
-    bad = {key for key, mine in by_key.items() if not orderable(mine, initial)}
+    bad = {key for key, mine in by_key.items() if not orderable(mine, after, initial)}
     found = check_linearizable(History.of(calls), Register(initial))
     assert found.verdict == ("violation" if bad else "ok"), (calls, initial)
     if bad:
         assert found.key == min(bad), (calls, initial)
         assert set(found.operations) <= set(by_key[min(bad)])
-        assert not orderable(found.operations, found.held), (calls, initial, found)
+        assert not orderable(found.operations, after, found.held), (calls, initial, found)
         assert str(found).startswith(f"violation: key {min(bad)} holds ")
     return found.verdict
 
@@ -101,7 +89,7 @@ def answered(rng: random.Random, kind: str, held: int | None, at: int) -> tuple[
         blank = blank._replace(found=held == expected, answer=0)
     elif kind == "add":
         blank = blank._replace(answer=(held or 0) + value)
-    right, then = after(blank, held)
+    right, then = after(held, blank)
     assert right
     return blank, then
 
