@@ -13,7 +13,8 @@ Sources: sync/mutex.go and sync/rwmutex.go of Go 1.25; the C code is in csrc/syn
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, MutableMapping
+from collections.abc import ItemsView, Iterator, MutableMapping, ValuesView
+from contextlib import contextmanager
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -21,6 +22,7 @@ import numpy.typing as npt
 
 from gomap._core import ffi, lib
 from gomap.errors import CORRUPT, BadValue, InvariantError, MissingKey, OutOfMemory, WrongType, ensure
+from gomap.iterator import ELEMS, KEYS, PAIRS, MapItems, MapValues
 from gomap.kinds import Batch, Kind, ObjectKind, Strings, StrKind, elem_kind, key_kind
 from gomap.map import core_config
 from gomap.objects import Objects
@@ -145,7 +147,7 @@ class _ConcurrentMap(ConcurrentBase, ConcurrentParts, MutableMapping[Any, Any]):
 
     def popitem(self) -> tuple[Any, Any]:
         """Deletes some entry and gives it; `MissingKey` if there is none. O(n) for the snapshot that it is chosen from."""
-        for key, _ in self._snapshot():
+        for key in self:
             elem, found = self.load_and_delete(key)
             if found:
                 return key, elem
@@ -156,7 +158,7 @@ class _ConcurrentMap(ConcurrentBase, ConcurrentParts, MutableMapping[Any, Any]):
         if self._objects is None:
             ensure(lib.gm_cmap_clear(self._handle))
             return
-        for key, _ in self._snapshot():
+        for key in self:
             self.load_and_delete(key)
 
     # ------------------------------------------------------------------ many keys
@@ -213,20 +215,36 @@ class _ConcurrentMap(ConcurrentBase, ConcurrentParts, MutableMapping[Any, Any]):
 
     # ------------------------------------------------------------------ the whole
 
-    def _snapshot(self) -> Iterator[tuple[Any, Any]]:
-        """(key, elem) of all entries, collected in one call into C."""
+    @contextmanager
+    def _snapshot(self) -> Iterator[Any]:
+        """All entries, collected in one call into C."""
         s = ffi.new("gm_snapshot *")
         try:
             ensure(lib.gm_cmap_snapshot(self._handle, s))
-            pairs = zip(list(self._loaded_keys(s)), self._loaded_elems(s), strict=True)
+            yield s
         finally:
             lib.gm_snapshot_free(s)
-        if self._objects is None:
-            yield from pairs
-            return
-        for key, ref in pairs:
-            elem = self._objects.slots.get(ref, _NOTHING)
-            if elem is _NOTHING:  # replaced or deleted since
+
+    def _steps(self, form: int) -> Iterator[Any]:
+        """An iteration over the keys, elems or pairs of a snapshot that is taken now."""
+        with self._snapshot() as s:
+            keys = [] if form == ELEMS and self._objects is None else self._loaded_keys(s)
+            elems = [] if form == KEYS else self._loaded_elems(s)
+        if form == KEYS:
+            return iter(keys)
+        if self._objects is not None:
+            pairs = self._with_objects(keys, elems)
+            return pairs if form == PAIRS else (elem for _, elem in pairs)
+        return iter(elems) if form == ELEMS else zip(keys, elems, strict=True)
+
+    def _with_objects(self, keys: list[Any], refs: list[int]) -> Iterator[tuple[Any, Any]]:
+        """Pairs of keys and objects. Of an object that was replaced since the snapshot, what is there now; a key that was
+        deleted since is passed over."""
+        assert self._objects is not None
+        slots = self._objects.slots
+        for key, ref in zip(keys, refs, strict=True):
+            elem = slots.get(ref, _NOTHING)
+            if elem is _NOTHING:
                 elem = self._find(key, _NOTHING)
             if elem is not _NOTHING:
                 yield key, elem
@@ -234,36 +252,37 @@ class _ConcurrentMap(ConcurrentBase, ConcurrentParts, MutableMapping[Any, Any]):
     def _loaded_elems(self, s: Any) -> list[Any]:
         """The elems of a snapshot; of objects their numbers."""
         size, n = self._elem.c_size, int(s.n)
-        data = ffi.buffer(s.elems, n * size)[:] if n and size else b""
-        if size == 0:
+        if size == 0 or n == 0:
             return [None] * n
-        if self._elem.name.startswith("bytes"):
-            return [data[i * size : (i + 1) * size] for i in range(n)]
-        elems: list[Any] = np.frombuffer(data, self._elem.dtype or np.uint64).tolist()
-        return elems
+        return _values(ffi.buffer(s.elems, n * size), self._elem.dtype or np.dtype(np.uint64))
 
-    def _loaded_keys(self, s: Any) -> Iterable[Any]:
+    def _loaded_keys(self, s: Any) -> list[Any]:
         n = int(s.n)
         if n == 0:
             return []
-        offsets = ffi.unpack(s.offsets, n + 1)
-        data = ffi.buffer(s.keys, offsets[n])[:]
         if isinstance(self._key, StrKind):
-            return self._key.from_bytes(data, offsets)
-        if self._key.dtype is not None and self._key.dtype.kind in "iuf":
-            found: list[Any] = np.frombuffer(data, self._key.dtype).tolist()
-            return found
-        size = self._key.c_size
-        return [data[i * size : (i + 1) * size] for i in range(n)]
+            offsets = ffi.unpack(s.offsets, n + 1)
+            return self._key.from_bytes(ffi.buffer(s.keys, offsets[n])[:], offsets)
+        assert self._key.dtype is not None
+        return _values(ffi.buffer(s.keys, n * self._key.c_size), self._key.dtype)
 
     def __iter__(self) -> Iterator[Any]:
         """The keys of a snapshot taken when the iteration begins: each at most once, one that was there throughout that call
         is there. Go's order: from a random place on. O(n) memory."""
-        return (key for key, _ in self._snapshot())
+        return self._steps(KEYS)
+
+    def items(self) -> ItemsView[Any, Any]:
+        """A view of the entries; iterating yields a snapshot's, see `__iter__`: each key with an elem that it had at some
+        instant of the iteration. No entry is looked up for itself, but an object that has been replaced since."""
+        return MapItems(self)
+
+    def values(self) -> ValuesView[Any]:
+        """A view of the elems; iterating yields those that `items` would."""
+        return MapValues(self)
 
     def range(self) -> Iterator[tuple[Any, Any]]:
-        """(key, elem) pairs, as sync.Map.Range gives them: of a snapshot, see `__iter__`."""
-        return self._snapshot()
+        """(key, elem) pairs, as sync.Map.Range gives them: what iterating `items` yields."""
+        return self._steps(PAIRS)
 
     def stats(self) -> Stats:
         """Counters: locks, waits, retries, growths, memory. O(shards)."""
@@ -293,6 +312,15 @@ class _ConcurrentMap(ConcurrentBase, ConcurrentParts, MutableMapping[Any, Any]):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._key.name} to {self._elem.name}, {len(self):,} entries>"
+
+
+def _values(memory: Any, dtype: np.dtype[Any]) -> list[Any]:
+    """Contents side by side as Python objects, void items as bytes."""
+    if dtype.kind != "V":
+        found: list[Any] = np.frombuffer(memory, dtype).tolist()
+        return found
+    data, size = memory[:], dtype.itemsize
+    return [data[at : at + size] for at in range(0, len(data), size)]
 
 
 def _objects_array(items: list[Any]) -> Array:

@@ -10,6 +10,7 @@ from gomap._core import ffi, lib
 from gomap.errors import ARGUMENT, ITERATE, OK, BadValue, ensure, raise_status
 
 if TYPE_CHECKING:
+    from gomap.concurrent import _ConcurrentMap
     from gomap.map import Map
 
 __all__ = ["MapItems", "MapIterator", "MapValues"]
@@ -98,18 +99,18 @@ class MapIterator:
 
 
 class MapItems(ItemsView[Any, Any]):
-    """A map's entries as Go's range yields them."""
+    """A map's entries, in one iteration: of a `Map` as Go's range yields them, of the others of a snapshot."""
 
-    _mapping: Map
+    _mapping: Map | _ConcurrentMap
 
     def __iter__(self) -> Iterator[tuple[Any, Any]]:
         return self._mapping._steps(PAIRS)
 
 
 class MapValues(ValuesView[Any]):
-    """A map's elems as Go's range yields them."""
+    """A map's elems, as `MapItems` yields them."""
 
-    _mapping: Map
+    _mapping: Map | _ConcurrentMap
 
     def __iter__(self) -> Iterator[Any]:
         return self._mapping._steps(ELEMS)

@@ -287,6 +287,9 @@ class StrKind(Kind):
     def from_bytes(self, data: bytes, offsets: Iterable[int]) -> list[str]:
         """The strings of Arrow-style memory."""
         at = list(offsets)
+        if data.isascii():  # decoded once for all of them: what is a byte there is a character
+            text = data.decode("ascii")
+            return [text[a:b] for a, b in itertools.pairwise(at)]
         return [data[a:b].decode("utf-8", "surrogateescape") for a, b in itertools.pairwise(at)]
 
 

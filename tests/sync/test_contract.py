@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -164,6 +165,67 @@ def test_mapping_and_errors(name: str) -> None:
     assert make(name, layout="padded").load_or_store(1, 2) == (2, False)
 
 
+@every_variant
+@pytest.mark.parametrize(("key", "elem"), [*((k, "int64") for k in KEYS), *(("int64", e) for e in ELEMS), ("str", "object")])
+def test_views_give_what_was_put_in(name: str, key: str, elem: str) -> None:
+    keys = {"bytes9": lambda i: b"%09d" % i, "bytes200": lambda i: b"%0200d" % i, "str": lambda i: "é" * (i % 3) + str(i)}
+    elems = {
+        "bytes3": lambda i: b"%03d" % i,
+        "bytes200": lambda i: b"%0200d" % i,
+        "none": lambda i: None,
+        "object": lambda i: [i],
+    }
+    make_key, make_elem = (
+        keys.get(key, float if key == "float64" else int),
+        elems.get(elem, float if elem == "float64" else int),
+    )
+    for n in (0, 1, 300):
+        m, d = make(name, key, elem), {make_key(i): make_elem(i) for i in range(n)}
+        m.update(d)
+        assert list(map(repr, sorted(m.items()))) == list(map(repr, sorted(d.items())))
+        assert sorted(map(repr, m.values())) == sorted(map(repr, d.values()))
+        assert sorted(m.keys()) == sorted(d)
+        assert len(m.items()) == len(m.values()) == len(m.keys()) == n
+
+
+@every_variant
+def test_views_are_sets_like_a_dict_s(name: str) -> None:
+    m, d = make(name), {i: -i for i in range(10)}
+    m.update(d)
+    for view, like, other in ((m.items(), d.items(), (99, 0)), (m.keys(), d.keys(), 99)):
+        some = [*list(like)[:3], other]
+        assert (view == like, view & some, view | some) == (True, like & some, like | some)
+        assert (view - some, view ^ some, view.isdisjoint(some)) == (like - some, like ^ some, like.isdisjoint(some))
+        assert (view <= like, view > set(some[:2])) == (True, True)
+    assert ((3, -3) in m.items(), (3, 3) in m.items(), (99, 0) in m.items()) == (True, False, False)
+    assert (-3 in m.values(), 3 in m.values()) == (True, False)
+    items, m[10] = m.items(), -10
+    assert (10, -10) in set(items)
+
+
+@every_variant
+@pytest.mark.parametrize("elem", ["int64", "object"])
+def test_an_iteration_looks_nothing_up(name: str, elem: str) -> None:
+    class Blind(VARIANTS[name].cls):  # type: ignore[misc]
+        def __getitem__(self, key: Any) -> Any:
+            raise AssertionError("looked up")
+
+        _find = get = __contains__ = __getitem__
+
+    m = Blind("int64", elem)
+    m.assign_many(range(100), range(100))
+    assert sorted(m.items()) == sorted(m.range()) == [(i, i) for i in range(100)]
+    assert sorted(m.values()) == sorted(m) == list(range(100))
+
+
+@every_variant
+def test_nan_entries_are_iterated_with_their_elems(name: str) -> None:
+    m = make(name, "float64", "int64")
+    for i in range(20):
+        m[float("nan")] = i
+    assert sorted(e for _, e in m.items()) == sorted(m.values()) == list(range(20))
+
+
 @pytest.mark.parametrize("shards", [0, 3, -1, 2**17, "many", True, 1.0])
 def test_bad_shards(shards: Any) -> None:
     with pytest.raises(BadValue, match="shards must be a power of two"):
@@ -254,6 +316,48 @@ def test_tokens_are_conserved(name: str) -> None:
     left = [m.pop(k) for k in list(m)]
     assert sorted([t for o in out for t in o] + left) == sorted((i, j) for i in range(4) for j in range(each))
     assert m._objects.slots == {}
+
+
+@every_variant
+@pytest.mark.parametrize("elem", ["int64", "object"])
+def test_iterations_beside_writers(name: str, elem: str) -> None:
+    """Each key at most once, every lasting key, and an elem that it had at some instant of the iteration."""
+    m, lasting, passing = make(name, "int64", elem), range(50), range(50, 500)
+    begun, done = [0] * 500, [0] * 500
+    stop = threading.Event()
+
+    def assign(key: int, i: int) -> None:
+        begun[key] = i
+        m[key] = key * 10**9 + i
+        done[key] = i
+
+    def write(_: int) -> None:
+        for i in itertools.count(1):
+            for key in itertools.chain(lasting, passing):
+                assign(key, i)
+            m.delete_many(np.array(passing))
+            if stop.is_set():
+                return
+
+    def read(_: int) -> None:
+        try:
+            for view in itertools.cycle((m.items, m.range)):
+                if done[0] >= 40:
+                    break
+                before = [done[key] for key in lasting]
+                found = list(view())
+                elems = dict(found)
+                assert len(elems) == len(found)
+                assert all(e // 10**9 == key for key, e in found)
+                assert all(before[key] <= elems[key] % 10**9 <= begun[key] for key in lasting)
+                assert len({e // 10**9 for e in m.values()} & set(lasting)) == len(lasting)
+        finally:
+            stop.set()
+
+    for key in lasting:
+        assign(key, 0)
+    at_once(2, lambda i: (write, read)[i](i))
+    m.check()
 
 
 @every_variant
