@@ -374,7 +374,6 @@ static GM_APART void visit_words(gm_map *m, hiter *it, ranging *r)
             r->on = r->visit(r->ctx, key, sizeof(uint64_t), elem);
             if (gm_unlikely(!r->on || seen == limit || !is_as_it_was(m, it, b, tops))) {
                 it->i = (uint8_t)(i + 1);
-                left = 0;
                 goto out;
             }
         }
@@ -387,10 +386,9 @@ static GM_APART void visit_words(gm_map *m, hiter *it, ranging *r)
         tops = tophash8(b);
         left = in_order(shown(tops), offset);
     } while (!moved(tops));
-    left = 0;
 out:
     it->bptr = b;
-    it->left = left;
+    it->left = 0; /* the next step looks again */
     r->seen = seen;
 }
 
