@@ -136,6 +136,13 @@ static void *take_locked(gm_p *p, unsigned class, uint32_t shape)
     return take_small(p, class, shape);
 }
 
+static unsigned class_for(const gm_heap *h, size_t size)
+{
+    if (size > h->config.large_limit)
+        return 0;
+    return gm_likely(size <= lookupBytes) ? h->class_of[(size + 7) / 8] : gm_size_class(size);
+}
+
 /* A zeroed object of that shape (0: it holds no pointers); NULL: no memory, or over the limit. Inside. */
 void *gm_heap_take(gm_p *p, size_t size, uint32_t shape)
 {
@@ -145,7 +152,7 @@ void *gm_heap_take(gm_p *p, size_t size, uint32_t shape)
         if (p->assistBytes < 0 && h->config.assist_site == GM_SITE_MALLOC)
             gm_assist(p, GM_HEAP_ASSISTS_MALLOC);
     }
-    unsigned class = size <= h->config.large_limit ? gm_size_class(size) : 0;
+    unsigned class = class_for(h, size);
     if (gm_unlikely(!class))
         return take_large(p, size, shape);
     return gm_unlikely(h->config.path == GM_ALLOC_HEAP) ? take_locked(p, class, shape) : take_small(p, class, shape);

@@ -298,6 +298,8 @@ int gm_heap_new(const gm_heap_config *c, gm_heap **out)
     h->config = *c;
     h->config.poison |= !gm_heap_sound(c); /* what is lost is to be seen */
     h->own.h = h;
+    for (unsigned i = 0; i < sizeof h->class_of; i++)
+        h->class_of[i] = (uint8_t)gm_size_class(8 * i);
     h->collector = collector_of(h);
     int status = init_memory(h) ? gm_gc_start(h) : GM_E_NOMEM;
     if (status == GM_OK) {
@@ -372,7 +374,7 @@ size_t gm_heap_cycles(gm_heap *h, gm_heap_cycle *out, size_t cap)
 
 /* ------------------------------------------------------------------ a race against the C library */
 
-/* The last `live` objects, oldest first to go. As roots of a member they are alive. */
+/* The last `live` objects, oldest first to go: in a table that is an object itself, and the only root. */
 typedef struct holder {
     gm_member member;
     void *_Atomic *held;
@@ -382,19 +384,27 @@ typedef struct holder {
 static void holder_roots(gm_member *m, gm_root_visit visit, void *ctx)
 {
     const holder *r = (const holder *)(const void *)m;
-    for (size_t i = 0; i < r->live; i++)
-        visit(ctx, gm_load_acq(&r->held[i])); /* the world is stopped */
+    visit(ctx, (void *)r->held);
+}
+
+/* As Go stores a pointer: told to the collector while it marks. */
+static void hold(void *_Atomic *slot, void *object)
+{
+    if (gm_unlikely(gm_barrier_now != NULL))
+        gm_barrier_put(gm_barrier_now, gm_load_rlx(slot), object); /* relaxed: this thread stored it */
+    gm_store_rel(slot, object);                                    /* pairs with the marking of the table (L4) */
 }
 
 static int time_heap(gm_heap *h, holder *r, size_t size, uint64_t n, uint64_t *ns)
 {
     gm_p *p = gm_world_enter(h);
+    r->held = gm_heap_take(p, r->live * sizeof *r->held, r->member.shape_id);
     uint64_t began = gm_now_ns(), i = 0;
-    for (size_t at = 0; i < n; i++, at = at + 1 == r->live ? 0 : at + 1) {
+    for (size_t at = 0; r->held && i < n; i++, at = at + 1 == r->live ? 0 : at + 1) {
         void *object = gm_heap_take(p, size, 0);
         if (!object)
             break;
-        gm_store_rel(&r->held[at], object); /* pairs with holder_roots */
+        hold(&r->held[at], object);
         gm_world_safe(p);
     }
     *ns = gm_now_ns() - began;
@@ -402,17 +412,21 @@ static int time_heap(gm_heap *h, holder *r, size_t size, uint64_t n, uint64_t *n
     return i == n ? GM_OK : GM_E_NOMEM;
 }
 
-static int time_libc(holder *r, size_t size, uint64_t n, uint64_t *ns)
+static int time_libc(size_t live, size_t size, uint64_t n, uint64_t *ns)
 {
+    void *_Atomic *held = calloc(live, sizeof *held);
     uint64_t began = gm_now_ns(), i = 0;
-    for (size_t at = 0; i < n; i++, at = at + 1 == r->live ? 0 : at + 1) {
-        free(gm_load_rlx(&r->held[at]));
+    for (size_t at = 0; held && i < n; i++, at = at + 1 == live ? 0 : at + 1) {
+        free(gm_load_rlx(&held[at]));
         void *object = calloc(1, size);
-        gm_store_rel(&r->held[at], object); /* as above, to cost the same */
+        gm_store_rel(&held[at], object); /* as in hold, to cost the same */
         if (!object)
             break;
     }
     *ns = gm_now_ns() - began;
+    for (size_t at = 0; held && at < live; at++)
+        free(gm_load_rlx(&held[at]));
+    free((void *)held);
     return i == n ? GM_OK : GM_E_NOMEM;
 }
 
@@ -420,19 +434,12 @@ int gm_heap_time(gm_heap *h, size_t size, uint64_t n, size_t live, uint64_t *hea
 {
     if (live == 0 || size == 0)
         return GM_E_ARGUMENT;
-    holder r = {.member = {.collector = &h->collector, .roots = holder_roots, .shape = {shapeHeader, shapeHeader, 0, {0}}},
+    holder r = {.member = {.collector = &h->collector, .roots = holder_roots, .shape = {0, sizeof(void *), 1, {0}}},
                 .live = live};
-    r.held = calloc(live, sizeof *r.held);
-    int status = r.held ? attach(h, &r.member) : GM_E_NOMEM;
-    if (status == GM_OK) {
-        status = time_heap(h, &r, size, n, heap_ns);
-        detach(h, &r.member);
-        memset((void *)r.held, 0, live * sizeof *r.held);
-        if (status == GM_OK)
-            status = time_libc(&r, size, n, libc_ns);
-        for (size_t i = 0; i < live; i++)
-            free(gm_load_rlx(&r.held[i]));
-    }
-    free((void *)r.held);
-    return status;
+    int status = attach(h, &r.member);
+    if (status != GM_OK)
+        return status;
+    status = time_heap(h, &r, size, n, heap_ns);
+    detach(h, &r.member);
+    return status == GM_OK ? time_libc(live, size, n, libc_ns) : status;
 }

@@ -39,7 +39,8 @@ enum {
     overAssistWork = 64 << 10,
     creditStep = 2000, /* bytes of scan work that a worker keeps to itself at most */
     keptCycles = 64,
-    largeKept = 16, /* GM_ALLOC_CACHE: lengths of large spans, in powers of two of pages */
+    lookupBytes = 1024, /* up to here the class of a size is looked up */
+    largeKept = 16,     /* GM_ALLOC_CACHE: lengths of large spans, in powers of two of pages */
 };
 
 enum spanState { SPAN_FREE = 0, SPAN_IN_USE = 1 };
@@ -138,7 +139,8 @@ struct gm_heap {
     uint64_t id; /* never given twice */
     gm_heap_config config;
     gm_collector collector;
-    void *poison; /* a page of zeroes; see span.c */
+    void *poison;                          /* a page of zeroes; see span.c */
+    uint8_t class_of[lookupBytes / 8 + 1]; /* the class of a size, by its multiples of 8 */
     pageheap pages;
     mcentral central[spanClasses];
 
