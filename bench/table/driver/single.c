@@ -19,7 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { BLOCK = 1024, LEAST_INSERTS = 100000 };
+enum { STRING_BYTES = 16, BLOCK = 1024, LEAST_INSERTS = 100000 };
 
 typedef struct keys {
     input in;
