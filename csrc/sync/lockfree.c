@@ -122,6 +122,7 @@ typedef struct bucket {
 typedef struct table {
     gm_retired retired;
     unsigned B;
+    bool first; /* of its map: not made by a growth */
     uint64_t mask;
     struct table *_Atomic next;
     char apart[hotLine]; /* what is above is read by all */
@@ -140,6 +141,7 @@ typedef struct block {
 
 typedef struct lockfree {
     gm_content t;
+    gm_alloc first_alloc;
     gm_epochs *epochs;
     bool key_inline, elem_inline, floats;
     const struct word_paths *words; /* where key and elem are words of eight bytes, else NULL */
@@ -505,15 +507,26 @@ static size_t table_size(unsigned B)
     return sizeof(table) + ((size_t)1 << B) * sizeof(bucket);
 }
 
-static table *table_new(lockfree *m, unsigned B)
+/* Where the memory of a table comes from. That of the first is in huge pages where it is large and the system has them: nobody
+ * waits for a map that is being made. The first touch of 2 MB takes up to some milliseconds, which in a growth a write would
+ * wait for. (Two threads, 10^6 entries by a hint: 22.8 instead of 20 million gets a second; filling it 160 instead of 217 ns.) */
+static const gm_alloc *memory_of(const lockfree *m, bool first)
+{
+    return first ? &m->first_alloc : &m->t.alloc;
+}
+
+static table *table_new(lockfree *m, unsigned B, bool first)
 {
     if (B > mostB)
         return NULL;
     gm_span span = gm_span_enter(GM_CAUSE_ARRAY_ALLOCATION);
     uint64_t began = gm_now_ns();
-    table *t = gm_content_new(&m->t, table_size(B));
+    const gm_alloc *from = memory_of(m, first);
+    table *t = from->zalloc(from->ctx, table_size(B));
     gm_span_leave(span);
     if (t) {
+        gm_tally_add(&m->t.bytes, (int64_t)table_size(B));
+        t->first = first;
         uint64_t now = gm_now_ns();
         report(m, (gm_event){.kind = GM_EV_ARRAY_ALLOC, .at_ns = now, .n = table_size(B), .took_ns = now - began}, B, B);
         t->B = B;
@@ -545,8 +558,11 @@ static bool overflows_free(lockfree *m, table *t, uint64_t most)
 
 static void table_free(lockfree *m, table *t)
 {
+    const gm_alloc *from = memory_of(m, t->first);
+    size_t size = table_size(t->B);
     overflows_free(m, t, UINT64_MAX);
-    gm_content_free(&m->t, t, table_size(t->B));
+    gm_tally_add(&m->t.bytes, -(int64_t)size);
+    from->release(from->ctx, t, size);
 }
 
 /* A table may have very many overflow buckets: frees some, and leaves the rest to the next collection. */
@@ -639,6 +655,18 @@ static uint64_t count_room(bucket *room)
     return n;
 }
 
+/* Stores first to the buckets of n that only old bucket i's keys come to (O7), at both of their ends. Fresh memory that is first
+ * loaded from is the system's page of zeroes; a store then takes that page's translation from every CPU that runs a thread of
+ * the process, readers too, by an interrupt. A growth to 2*10^6 entries did so 2*10^4 times, and the p99.9 of gets beside it
+ * was 7 us. */
+static void claim_targets(table *t, table *n, uint64_t i)
+{
+    for (uint64_t j = i; j <= n->mask; j += t->mask + 1) {
+        gm_store_rlx(&n->buckets[j].ctl, 0); /* nobody else looks yet */
+        gm_store_rlx(&n->buckets[j].overflow, NULL);
+    }
+}
+
 /* With b locked and not evacuated. How many more overflow buckets it takes; 0: all is moved. */
 static uint64_t move_locked(lockfree *m, table *t, table *n, uint64_t i, bucket **room)
 {
@@ -646,6 +674,8 @@ static uint64_t move_locked(lockfree *m, table *t, table *n, uint64_t i, bucket 
     bool shared = n->mask < t->mask; /* O7 */
     uint64_t target_ctl = shared ? lock(m, target) : 0, needed, have = count_room(*room);
     needed = room_needed(&t->buckets[i], t, n, target);
+    if (!shared)
+        claim_targets(t, n, i);
     if (needed <= have)
         move_chain(m, &t->buckets[i], n, &target_ctl, room);
     if (shared)
@@ -722,7 +752,7 @@ static __attribute__((noinline)) void help(lockfree *m, table *t, table *n, uint
 static void start(lockfree *m, table *t, unsigned B, uint64_t n)
 {
     uint64_t others = gm_add_rlx(&t->attempts, 1); /* a hint (P4) */
-    table *fresh = others == 0 || overloaded(n / (others + 1), t->B) ? table_new(m, B) : NULL;
+    table *fresh = others == 0 || overloaded(n / (others + 1), t->B) ? table_new(m, B, false) : NULL;
     gm_sub_rlx(&t->attempts, 1);
     if (!fresh)
         return;
@@ -1537,6 +1567,7 @@ static bool set_up(lockfree *m, const gm_config *c, const gm_guard_config *g)
 {
     if (!set_up_log(m, c))
         return false;
+    m->first_alloc = c->alloc || c->pages == GM_PAGES_SMALL ? m->t.alloc : gm_alloc_huge();
     m->floats = m->t.key_kind == GM_FLOAT64;
     m->key_inline = m->floats || (m->t.key_kind == GM_MEM && (m->t.key_size == 4 || m->t.key_size == 8));
     m->elem_inline = m->t.elem_size <= 8;
@@ -1547,7 +1578,7 @@ static bool set_up(lockfree *m, const gm_config *c, const gm_guard_config *g)
     m->hot = gm_content_new(&m->t, m->hot_size);
     if (!m->hot || gm_epochs_new(&m->t.alloc, m, &m->epochs) != GM_OK)
         return false;
-    table *t = table_new(m, m->least_B);
+    table *t = table_new(m, m->least_B, true);
     gm_store_rel(table_word(m), t); /* before anybody knows the map */
     return t != NULL;
 }
