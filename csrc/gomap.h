@@ -560,6 +560,7 @@ typedef struct gm_sched_stats {
     uint64_t sysmon_rounds;
     uint64_t lock_contended, lock_slept; /* of the scheduler's lock */
     uint64_t ring_retries;               /* swaps of the global ring's ends that failed */
+    uint64_t queue_retries;              /* of the heads of the Ps' queues */
     uint64_t threads;                    /* Ms that there were */
 } gm_sched_stats;
 

@@ -65,6 +65,7 @@ void gm_runq_put(gm_runq *q, gm_link *item, bool next, gm_list *overflow)
     while (tail - gm_load_acq(&q->head) >= gm_runq_len) { /* pairs with takers' moves of head (R2) */
         if (move_half(q, item, overflow))
             return;
+        gm_add_rlx(&q->retries, 1); /* a number to look at, as the others */
     }
     gm_store_rlx(slot(q, tail), item); /* before tail (R1) */
     gm_store_rel(&q->tail, tail + 1);  /* pairs with gm_runq_steal (R1) */
@@ -83,6 +84,7 @@ gm_link *gm_runq_get(gm_runq *q, bool *inherited)
         gm_link *item = gm_load_rlx(slot(q, head));
         if (gm_cas_rel(&q->head, &head, head + 1)) /* R2, R3 */
             return item;
+        gm_add_rlx(&q->retries, 1);
     }
 }
 
@@ -102,6 +104,7 @@ gm_link *gm_runq_steal(gm_runq *to, gm_runq *victim, bool half, uint32_t *n)
             gm_store_rlx(slot(to, own + i), gm_load_rlx(slot(victim, head + i))); /* not ours until head is moved */
         if (gm_cas_rel(&victim->head, &head, head + *n))                          /* R2, R3 */
             break;
+        gm_add_rlx(&victim->retries, 1);
     }
     gm_store_rel(&to->tail, own + *n - 1); /* all but the last; pairs with the next thief (R1) */
     return gm_load_rlx(slot(to, own + *n - 1));

@@ -64,6 +64,7 @@ typedef struct gm_runq {
     _Alignas(128) _Atomic uint32_t head; /* moved by whoever takes */
     _Atomic uint32_t tail;               /* moved by the owner */
     _Atomic(gm_link *) runnext;          /* set by the owner, taken by anybody */
+    _Atomic uint64_t retries;            /* moves of head that somebody else's came before */
     _Atomic(gm_link *) slots[gm_runq_len];
 } gm_runq;
 

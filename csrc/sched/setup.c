@@ -184,6 +184,7 @@ void gm_sched_totals(gm_sched *s, gm_sched_stats *out)
         add_words(out, &s->ps[i].did);
         out->started += gm_load_rlx(&s->ps[i].started);
         out->finished += gm_load_rlx(&s->ps[i].finished);
+        out->queue_retries += gm_load_rlx(&s->ps[i].runq.retries);
     }
     for (gm_m *m = s->all_ms; m; m = m->all) {
         out->refused += m->refused;

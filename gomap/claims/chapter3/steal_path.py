@@ -114,21 +114,24 @@ def batches_and_order(ctx: Context, steal: str = "half") -> Finding:
     often the global queue comes first. All of it is counted."""
     rounds = ctx.scale.pick(test=2, quick=5, full=20)
     found: dict[str, list[Mapping[str, int]]] = {}
+    waits: dict[str, list[float]] = {}
     for name in dict.fromkeys((steal, "half", "one", "off")):
         ctx.say(f"stealing {name}")
-        found[name] = [
-            played(Scheduler(steal=name, seed=seed), spawners=1, burst=_BURST, duration_s=0.03).scheduler
-            for seed in ctx.seeds(rounds)
+        plays = [
+            played(Scheduler(steal=name, seed=seed), spawners=1, burst=_BURST, duration_s=0.03) for seed in ctx.seeds(rounds)
         ]
+        found[name] = [p.scheduler for p in plays]
+        waits[name] = [float(p.waits.value_at(50)) for p in plays if p.waits is not None]
     shed = played(Scheduler(procs=1, steal="off"), spawners=1, burst=_BURST, duration_s=0.02).scheduler
     first = played(Scheduler(procs=1), yielders=200, duration_s=0.02).scheduler
     inherited = played(Scheduler(procs=1, runnext="off"), pairs=2, duration_s=0.01).scheduler["inherited"]
-    return _ruled(steal, found, shed, first, inherited)
+    return _ruled(steal, found, waits, shed, first, inherited)
 
 
 def _ruled(
     steal: str,
     found: Mapping[str, Sequence[Mapping[str, int]]],
+    waits: Mapping[str, Sequence[float]],
     shed: Mapping[str, int],
     first: Mapping[str, int],
     inherited: int,
@@ -161,6 +164,8 @@ def _ruled(
             *gate.numbers,
             *(Number(f"steals, {name}", s["steals"]) for name, s in sums.items()),
             *(Number.of_ratio(f"goroutines a steal, {name}", median_interval(v), "") for name, v in sizes.items() if v),
+            *(Number.of_ratio(f"from ready to running, {name}", median_interval(v), "ns") for name, v in waits.items()),
+            Number("moves of a queue's head that failed", sum(r["queue_retries"] for r in found[steal])),
             Number("thefts of runnext", go["next_steals"]),
             Number("goroutines shed by full queues", batches),
         ),
