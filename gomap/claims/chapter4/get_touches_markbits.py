@@ -72,7 +72,7 @@ def marks_by_gets(ctx: Context, get_marks: str = "off") -> Finding:
     except TooFewSamples as few:
         return Finding(UNDECIDED, f"Too few gets were made: {few}.")
     marks, marking = (sum(n) for n in zip(*((r.counts["get_marks"], _marking_gets(r)) for r in scenes), strict=True))
-    each = ctx.scale.pick(test=1, quick=1, full=5)
+    each = ctx.scale.pick(test=1, quick=1, full=3)
     article = {name: [_gets(ctx, True, get_marks="on", markbits=code) for _ in range(each)] for name, code in MARKBITS.items()}
     times = {name: [float(r.actors[0].latency.value_at(50)) for r in rs] for name, rs in article.items()}
     found = _judged(marks, marking, pairs)
@@ -89,7 +89,7 @@ def marks_by_gets(ctx: Context, get_marks: str = "off") -> Finding:
 def _gets(ctx: Context, collecting: bool, **knobs: Any) -> HeapSceneResult:
     """Of ready pointers, which the collector marks too."""
     entries, live, ops = ctx.scale.pick(
-        test=(2_000, 2_000, 20_000), quick=(10_000, 50_000, 40_000), full=(100_000, 200_000, 1_500_000)
+        test=(2_000, 2_000, 20_000), quick=(10_000, 50_000, 40_000), full=(100_000, 200_000, 500_000)
     )
     reader = HeapActor(key="str", elem="ready", entries=entries, ops=ops)
     scene = HeapScene(actors=(reader,), live=live, collecting=collecting, duration_s=10)
