@@ -54,7 +54,7 @@ SCALES = {
     s.name: s
     for s in (
         Scale("test", pairs=3, sweeps=2, claim_s=60.0, all_s=math.inf),
-        Scale("quick", pairs=4, sweeps=2, claim_s=5.0, all_s=165.0),
+        Scale("quick", pairs=4, sweeps=2, claim_s=5.0, all_s=150.0),
         Scale("full", pairs=12, sweeps=5, claim_s=75.0, all_s=1650.0),
     )
 }

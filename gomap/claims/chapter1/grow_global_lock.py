@@ -109,7 +109,7 @@ def with_and_without_the_lock(ctx: Context) -> Finding:
 def _compare(ctx: Context, without: str, lock: str) -> Finding:
     if len(allowed_cpus()) < 2:
         raise MissingTool("a reader and a writer at the same time take two CPUs")
-    B, seconds, p = ctx.scale.pick(test=(13, 0.06, 99), quick=(17, 0.1, 99), full=(17, 0.5, 99.9))
+    B, seconds, p = ctx.scale.pick(test=(13, 0.06, 99), quick=(16, 0.15, 95), full=(17, 0.5, 99.9))
     rounds = min(ctx.scale.pairs, PAIRS_ASKED)
     last: dict[str, Result] = {}
 
