@@ -662,8 +662,8 @@ static uint64_t count_room(bucket *room)
 static void claim_targets(table *t, table *n, uint64_t i)
 {
     for (uint64_t j = i; j <= n->mask; j += t->mask + 1) {
-        gm_store_rlx(&n->buckets[j].ctl, 0); /* nobody else looks yet */
-        gm_store_rlx(&n->buckets[j].overflow, NULL);
+        gm_store_rlx(&n->buckets[j].ctl, 0);         /* both relaxed: others come by the evacuated bit, whose */
+        gm_store_rlx(&n->buckets[j].overflow, NULL); /* release in unlock pairs with look's acquire (O6) */
     }
 }
 
