@@ -6,7 +6,7 @@ from gomap.claims.claim import CONFIRMED, REFUTED, UNDECIDED, Claim
 from gomap.claims.runner import go_by_reading
 from gomap.claims.verdict import Finding, Number
 from gomap.errors import GoUnavailable, MissingTool
-from gomap.lab.result import Result
+from gomap.lab.result import DONE, Result
 from gomap.lab.workload import Workload
 from gomap.realgo.controls import Controls, go_controls
 from gomap.realgo.harness import run_go
@@ -52,11 +52,18 @@ def go_run(workload: Workload, design: str, seed: int) -> Result:
 
 
 def go_deaths(outcomes: list[str], sentence: str, what: str) -> Finding:
-    """A verdict on "what they do makes the program die of that sentence": confirmed if every run did, refuted if none did."""
-    died = sum(sentence in outcome for outcome in outcomes)
-    verdict = UNDECIDED if not outcomes else CONFIRMED if died == len(outcomes) else REFUTED if died == 0 else UNDECIDED
+    """A verdict on "what they do makes the program die of that sentence": confirmed if every run died and most of it, refuted
+    if none did of it. Go's test may come too late: then a run dies of what it read."""
+    died = sum(outcome != DONE for outcome in outcomes)
+    of_it = sum(sentence in outcome for outcome in outcomes)
+    verdict = UNDECIDED
+    if outcomes and of_it == 0:
+        verdict = REFUTED
+    elif died == len(outcomes) and 2 * of_it > died:
+        verdict = CONFIRMED
+    others = f", {died - of_it} with a panic over what was read" if died > of_it else ""
     return Finding(
         verdict,
-        f"{died} of {len(outcomes)} runs of {what} ended with fatal error: {sentence}.",
+        f"{of_it} of {len(outcomes)} runs of {what} ended with fatal error: {sentence}{others}.",
         numbers=(Number(f"runs that died: {what}", died, headline=True), Number(f"runs: {what}", len(outcomes))),
     )

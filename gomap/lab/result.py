@@ -143,7 +143,7 @@ class Result:
     actual start (open loop only). behind_s: how far the latest thread was behind its schedule at the end: more than a little
     means that the rate was not reached. counters: of the map at the end. digest: of the whole map at the end, for runs of a
     number of operations. interrupted: cancelled before its end. outcome: "done", or what a real Go program died of ("fatal
-    error: concurrent map writes"): then nothing else was measured.
+    error: concurrent map writes", or a panic over what a racing reader read): then nothing else was measured.
 
     Of goroutines, `latency` is the *response* time: from the intended start, or from when the goroutine was through with its
     operation before, to the end; `service` is the time in the operation; `delay` is the *scheduling* delay in between, ready

@@ -57,7 +57,11 @@ _POLL_S = 0.1
 _SILENCE_S = 60.0
 _GRACE_S = 10.0
 _KEPT_STDERR = 1 << 16
-_FATAL = re.compile(rb"^fatal error: (concurrent map [a-z ]+)$", re.MULTILINE)
+# What misuse ends in: Go's own test, or memory that a reader of a map that is being changed was led to.
+_DEATHS = re.compile(
+    rb"^(fatal error: concurrent map [a-z ]+|panic: runtime error: invalid memory address or nil pointer dereference)$",
+    re.MULTILINE,
+)
 
 
 def offered(name: str) -> bool:
@@ -262,11 +266,11 @@ class _Child:
     def answer(self) -> dict[str, Any]:
         """What the child measured, or that it died of misuse. Raises `GoFailed` for any other end."""
         self._talk()
-        fatal = _FATAL.search(self._said["err"])
+        death = _DEATHS.search(self._said["err"])
         if self._result is not None:
             return {**self._result, "outcome": DONE}
-        if fatal is not None:
-            return {**_NOTHING, "outcome": f"fatal error: {fatal[1].decode()}"}
+        if death is not None:
+            return {**_NOTHING, "outcome": death[1].decode()}
         raise GoFailed(f"the Go program {self._program.name} {self._end()}")
 
     def _end(self) -> str:

@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gomap.claims import CONFIRMED, NOT_MEASURABLE, REFUTED, SCALES, UNDECIDED, Context, Counted, Finding, Number, Pairs, Sweep
+from gomap.claims.real import go_deaths
 from gomap.claims.verdict import bars, decide_band, decide_count, decide_exact, decide_pairs, percentiles, time_line
 from gomap.errors import BadValue
 from gomap.lab import Group, Workload, run
@@ -403,3 +404,29 @@ def test_progress_is_told() -> None:
     assert told[0] == (0.0, "a, pair 1 of 4")
     assert told[-1] == (0.9375, "b, pair 4 of 4")
     assert [part for part, _ in told] == sorted(part for part, _ in told)
+
+
+RACE = "concurrent map read and map write"
+
+
+@pytest.mark.parametrize(
+    ("of_it", "panics", "lived", "verdict"),
+    [
+        (4, 0, 0, CONFIRMED),
+        (3, 1, 0, CONFIRMED),
+        (2, 2, 0, UNDECIDED),
+        (3, 0, 1, UNDECIDED),
+        (0, 0, 4, REFUTED),
+        (0, 4, 0, REFUTED),
+    ],
+)
+def test_what_programs_die_of(of_it: int, panics: int, lived: int, verdict: str) -> None:
+    outcomes = [f"fatal error: {RACE}"] * of_it + ["panic: runtime error: nil"] * panics + ["done"] * lived
+    found = go_deaths(outcomes, RACE, "a reader")
+    assert found.verdict == verdict
+    assert found.numbers[0].value == of_it + panics
+    assert ("with a panic" in found.reason) == bool(panics)
+
+
+def test_no_run_says_nothing_of_deaths() -> None:
+    assert go_deaths([], RACE, "a reader").verdict == UNDECIDED
