@@ -64,6 +64,7 @@
 
 #include "base/alloc.h"
 #include "base/atomics.h"
+#include "base/eight.h"
 #include "base/probe.h"
 #include "base/ring.h"
 #include "base/rng.h"
@@ -143,13 +144,15 @@ typedef struct gm_places {
 typedef struct gm_block {
     struct gm_block *next; /* in limbo, garbage or the spare list */
     size_t size : 63;      /* bytes behind the header; of a slab, all */
-    size_t cut : 1;        /* an overflow bucket, cut from a slab */
+    size_t cut : 1;        /* from a slab */
 } gm_block;
 _Static_assert(sizeof(gm_block) == 16, "keeps what follows aligned to 16");
 
 typedef struct blocklist {
     gm_block *head, *tail;
 } blocklist;
+
+enum { cutUnit = 16, cutMost = 256 }; /* bytes: sizes in slabs, and the largest block but an overflow bucket there */
 
 struct mapextra {
     bmap *nextOverflow;      /* next free bucket of the reserve; NULL: none */
@@ -160,12 +163,12 @@ struct mapextra {
     blocklist garbage; /* to be freed */
     _Atomic uint64_t open_iters;
     bool defer_all;
-    uint64_t freeze_at;           /* the evacuation mark of this growth stops here; UINT64_MAX: it runs */
-    uint64_t freeze_next;         /* the same for the growths to come */
-    uint64_t nheap;               /* overflow buckets from the heap in live chains */
-    uint64_t bytes;               /* live, headers included */
-    blocklist slabs, cut_free;    /* memory.c: overflow buckets */
-    unsigned char *cut, *cut_end; /* of the newest slab, what has not been cut yet */
+    uint64_t freeze_at;                               /* the evacuation mark of this growth stops here; UINT64_MAX: it runs */
+    uint64_t freeze_next;                             /* the same for the growths to come */
+    uint64_t nheap;                                   /* overflow buckets from the heap in live chains */
+    uint64_t bytes;                                   /* live, headers included */
+    blocklist slabs, cut_free[cutMost / cutUnit + 1]; /* memory.c */
+    unsigned char *cut, *cut_end;                     /* of the newest slab, what has not been cut yet */
 };
 
 typedef struct gm_key_batch {
@@ -415,40 +418,16 @@ static inline bool evacuated(bmap *b)
     return top > emptyOne && top < minTopHash;
 }
 
-/* Bit i of the results below is set where byte i of `tops` satisfies the condition. */
-#if defined(__SSE2__)
-#include <emmintrin.h>
-
+/* Bit i is set where cell i has that top. */
 static inline unsigned matchTop(uint64_t tops, uint8_t top)
 {
-    __m128i eq = _mm_cmpeq_epi8(_mm_cvtsi64_si128((long long)tops), _mm_set1_epi8((char)top));
-    return (unsigned)_mm_movemask_epi8(eq) & 0xFF;
+    return gm_eight_equal(tops, top);
 }
 
 static inline unsigned matchEmpty(uint64_t tops)
 {
-    __m128i v = _mm_cvtsi64_si128((long long)tops);
-    return (unsigned)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_min_epu8(v, _mm_set1_epi8(emptyOne)), v)) & 0xFF;
+    return gm_eight_at_most_one(tops); /* emptyRest, emptyOne */
 }
-#else
-/* Exact zero-byte test (no carry crosses a byte), its marks gathered into the low eight bits by one multiplication. */
-static inline unsigned matchZero(uint64_t v)
-{
-    const uint64_t low7 = UINT64_C(0x7F7F7F7F7F7F7F7F);
-    uint64_t marks = ~(((v & low7) + low7) | v | low7) >> 7;
-    return (unsigned)((marks * UINT64_C(0x0102040810204080)) >> 56);
-}
-
-static inline unsigned matchTop(uint64_t tops, uint8_t top)
-{
-    return matchZero(tops ^ (UINT64_C(0x0101010101010101) * top));
-}
-
-static inline unsigned matchEmpty(uint64_t tops)
-{
-    return matchZero(tops & UINT64_C(0xFEFEFEFEFEFEFEFE));
-}
-#endif
 
 /* An overflow bucket that a delete has unlinked (knobs.c): what no bucket of a chain ever shows, since H4 forbids it. To a
  * reader that stands in it, or an iterator, all its cells are free. */

@@ -15,12 +15,15 @@
  * M3  The bytes in use are counted, headers included: of slabs the buckets in use, not what is still to be cut or was given
  *     back.
  *
- * OVERFLOW BUCKETS are all of one size, and many: they are cut from slabs, each twice as large as the one before, up to what
- * fills a huge page. One that is freed is the next to be taken; a slab lives as long as the map.
+ * OVERFLOW BUCKETS, STRINGS AND BOXES are small and many: they are cut from slabs, each twice as large as the one before, up to
+ * what fills a huge page. What is freed is the next of its size to be taken; a slab lives as long as the map.
  *
- *     slab  | link | bucket | bucket | bucket | ... not cut yet |      `cut` goes right; `cut_free` lists what was given back
+ *     slab  | link | bucket | string | string | bucket | ... not cut yet |      `cut` goes right
+ *     cut_free[bytes / 16], [0] for what is larger: what was given back
  *
- * M4  What is taken is zeroed: slabs come so, and a bucket that was given back is zeroed when it is taken again.
+ * A string of 16 bytes takes 32 so, of one line, where the C library's memory takes 48 that lie in two of three times in two.
+ *
+ * M4  What is taken is zeroed: slabs come so, and what was given back is zeroed when it is taken again.
  * M5  Slabs are for maps whose memory is theirs alone and lies anywhere: not for a collector's, nor for aligned buckets, nor
  *     under AddressSanitizer and the explorer, which are to see each use of a bucket that was freed.
  *
@@ -84,9 +87,9 @@ static void *new_block(gm_map *m, const gm_alloc *from, size_t size)
     return begin_block(m, from->zalloc(from->ctx, sizeof(gm_block) + size), size);
 }
 
-/* ------------------------------------------------------------------ overflow buckets */
+/* ------------------------------------------------------------------ slabs */
 
-enum { slabLeast = 4, slabMost = 2 << 20 }; /* the first holds four buckets at the least; bytes */
+enum { slabLeast = 4, slabMost = 2 << 20, slabHeader = 64 }; /* the first: overflow buckets that it holds; the others: bytes */
 
 #if defined(__SANITIZE_ADDRESS__) || defined(GM_EXPLORE)
 enum { slabsAllowed = 0 };
@@ -99,15 +102,21 @@ static bool has_slabs(const gm_map *m)
     return slabsAllowed && !m->member.collector && m->alloc.zalloc == m->outer.zalloc; /* M5 */
 }
 
-static size_t overflow_bytes(const gm_map *m)
+/* What a block of so many bytes takes of a slab. */
+static size_t cut_bytes(size_t size)
 {
-    return sizeof(gm_block) + m->t.bucketsize;
+    return (sizeof(gm_block) + size + cutUnit - 1) / cutUnit * cutUnit;
+}
+
+static blocklist *given_back(gm_map *m, size_t bytes)
+{
+    return &m->extra.cut_free[bytes <= cutMost ? bytes / cutUnit : 0]; /* the first: only overflow buckets are so large */
 }
 
 static size_t next_slab(const gm_map *m)
 {
     const gm_block *last = m->extra.slabs.head;
-    size_t least = sizeof(gm_block) + slabLeast * overflow_bytes(m), size = last ? 2 * last->size : 256;
+    size_t least = 2 * slabHeader + slabLeast * cut_bytes(m->t.bucketsize), size = last ? 2 * last->size : 2 * cutMost;
     if (size > slabMost)
         size = slabMost;
     while (size < least)
@@ -118,20 +127,19 @@ static size_t next_slab(const gm_map *m)
 static bool add_slab(gm_map *m)
 {
     size_t size = next_slab(m);
-    gm_block *slab = m->alloc.zalloc(m->alloc.ctx, size);
+    gm_block *slab = m->arrays.zalloc(m->arrays.ctx, size);
     if (!slab)
         return false;
     slab->size = size;
     gm_blocklist_push(&m->extra.slabs, slab);
-    m->extra.cut = (unsigned char *)(slab + 1);
+    m->extra.cut = (unsigned char *)slab + slabHeader + -(uintptr_t)slab % slabHeader; /* at the beginning of a line */
     m->extra.cut_end = (unsigned char *)slab + size;
     return true;
 }
 
-static gm_block *cut_block(gm_map *m)
+static gm_block *cut_block(gm_map *m, size_t bytes)
 {
-    size_t bytes = overflow_bytes(m);
-    gm_block *b = gm_blocklist_pop(&m->extra.cut_free);
+    gm_block *b = gm_blocklist_pop(given_back(m, bytes));
     if (b)
         return memset(b, 0, bytes); /* M4 */
     if ((size_t)(m->extra.cut_end - m->extra.cut) < bytes && !add_slab(m))
@@ -141,21 +149,24 @@ static gm_block *cut_block(gm_map *m)
     return b;
 }
 
+static void *new_cut(gm_map *m, size_t size)
+{
+    gm_block *b = cut_block(m, cut_bytes(size));
+    if (b)
+        b->cut = 1;
+    return begin_block(m, b, size);
+}
+
 /* A zeroed overflow bucket that is in no chain yet, or NULL. */
 void *gm_mem_new_overflow(gm_map *m)
 {
-    if (!has_slabs(m))
-        return new_block(m, &m->arrays, m->t.bucketsize);
-    gm_block *b = cut_block(m);
-    if (b)
-        b->cut = 1;
-    return begin_block(m, b, m->t.bucketsize);
+    return has_slabs(m) ? new_cut(m, m->t.bucketsize) : new_block(m, &m->arrays, m->t.bucketsize);
 }
 
 void gm_mem_free_slabs(gm_map *m)
 {
     for (gm_block *slab; (slab = gm_blocklist_pop(&m->extra.slabs));)
-        m->alloc.release(m->alloc.ctx, slab, slab->size);
+        m->arrays.release(m->arrays.ctx, slab, slab->size);
 }
 
 /* ------------------------------------------------------------------ blocks */
@@ -163,7 +174,7 @@ void gm_mem_free_slabs(gm_map *m)
 /* Zeroed memory of `size` bytes that holds no pointers, or NULL. */
 void *gm_mem_new(gm_map *m, size_t size)
 {
-    return new_block(m, &m->alloc, size);
+    return has_slabs(m) && size <= cutMost - sizeof(gm_block) ? new_cut(m, size) : new_block(m, &m->alloc, size);
 }
 
 /* The same for a bucket array. */
@@ -177,7 +188,7 @@ static void free_block(gm_map *m, gm_block *b)
     size_t size = sizeof *b + b->size;
     m->extra.bytes -= size;
     if (has_slabs(m) && b->cut)
-        gm_blocklist_push(&m->extra.cut_free, b);
+        gm_blocklist_push(given_back(m, cut_bytes(b->size)), b);
     else
         m->alloc.release(m->alloc.ctx, b, size);
 }
