@@ -410,8 +410,8 @@ class HashTrieMap(_ConcurrentMap):
 
 
 class ConcurrentMap(_ConcurrentMap):
-    """The one to use: buckets of eight like Go's, readers that write no shared word and take no lock, a lock for each chain of
-    buckets, growth that all writers carry out together, memory given back by epochs.
+    """The one to use: buckets of seven cells in two cache lines, readers that write no shared word and take no lock, a lock for
+    each chain of buckets, growth that all writers carry out together, memory given back by epochs.
 
     Consistency: operations on one key are linearizable; an iteration is weakly consistent: each key at most once, every key
     that is there throughout. Progress: a read waits for nobody, also while the map grows. csrc/sync/lockfree.c.

@@ -279,6 +279,22 @@ gm_epoch_slot *gm_epoch_slot_search(gm_epochs *e)
     return s;
 }
 
+/* A thread that comes for the first time, or is inside already. */
+gm_epoch_slot *gm_epoch_enter_slowly(gm_epochs *e)
+{
+    gm_epoch_slot *s = gm_epoch_slot_of(e);
+    if (!s)
+        return NULL;
+    if (gm_load_rlx(&s->announced)) { /* the owner's alone to write, as nested is */
+        gm_store_rlx(&s->nested, gm_load_rlx(&s->nested) + 1);
+        return s;
+    }
+    uint64_t epoch = gm_load_acq(&e->gate.epoch); /* pairs with seal (O1) */
+    gm_store_rel(&s->announced, epoch);           /* pairs with oldest (O2, O3) */
+    gm_epoch_fence(&e->gate);
+    return s;
+}
+
 /* ------------------------------------------------------------------ collecting */
 
 static void push(gm_retired *_Atomic *list, gm_retired *r)

@@ -65,38 +65,58 @@ static inline gm_epoch_slot *gm_epoch_slot_of(gm_epochs *e)
     return gm_likely(c->id == id) ? c->slot : gm_epoch_slot_search(e);
 }
 
-/* Around every access to shared memory that may be retired; may be nested. NULL: no memory for this thread's slot. The same
- * thread leaves, which now and then collects. */
-static inline gm_epoch_slot *gm_epoch_enter(gm_epochs *e)
+/* Between the announcement and what is read after it. */
+static inline void gm_epoch_fence(const gm_epoch_gate *gate)
 {
-    gm_epoch_gate *gate = (gm_epoch_gate *)e;
-    gm_epoch_slot *s = gm_epoch_slot_of(e);
-    if (gm_unlikely(!s))
-        return NULL;
-    if (gm_unlikely(gm_load_rlx(&s->announced))) { /* the owner's alone to write, as nested is */
-        gm_store_rlx(&s->nested, gm_load_rlx(&s->nested) + 1);
-        return s;
-    }
-    uint64_t epoch = gm_load_acq(&gate->epoch); /* pairs with seal (O1) */
-    gm_store_rel(&s->announced, epoch);         /* pairs with oldest (O2, O3) */
     if (gm_likely(gate->membarrier))
         gm_fence_compiler(); /* the barrier is the collector's */
     else
         gm_fence_seq_cst(); /* pairs with barrier (O2) */
-    return s;
+}
+
+gm_epoch_slot *gm_epoch_enter_slowly(gm_epochs *e);
+
+/* The common case of gm_epoch_enter; false: it is another one, and nothing is done. */
+static inline bool gm_epoch_enter_quickly(gm_epochs *e, gm_epoch_slot **out)
+{
+    gm_epoch_gate *gate = (gm_epoch_gate *)e;
+    gm_epoch_cache *c = &gm_epoch_slots[gate->id % gm_epoch_cached];
+#if defined(GM_EXPLORE) /* its threads make few calls: the first is to go this way too */
+    gm_epoch_slot_of(e);
+#endif
+    gm_epoch_slot *s = c->slot;
+    if (gm_unlikely(c->id != gate->id || gm_load_rlx(&s->announced))) /* the owner's alone to write */
+        return false;
+    uint64_t epoch = gm_load_acq(&gate->epoch); /* pairs with seal (O1) */
+    gm_store_rel(&s->announced, epoch);         /* pairs with oldest (O2, O3) */
+    gm_epoch_fence(gate);
+    *out = s;
+    return true;
+}
+
+/* Around every access to shared memory that may be retired; may be nested. NULL: no memory for this thread's slot. The same
+ * thread leaves, which now and then collects. */
+static inline gm_epoch_slot *gm_epoch_enter(gm_epochs *e)
+{
+    gm_epoch_slot *s;
+    return gm_likely(gm_epoch_enter_quickly(e, &s)) ? s : gm_epoch_enter_slowly(e);
+}
+
+/* What was entered quickly. Whether gm_epoch_now_and_then is due. */
+static inline bool gm_epoch_leave_quickly(gm_epoch_slot *s)
+{
+    gm_store_rel(&s->announced, 0);           /* pairs with oldest (O3) */
+    int32_t work = gm_load_rlx(&s->work) - 1; /* the owner's alone */
+    gm_store_rlx(&s->work, work);
+    return work <= 0;
 }
 
 static inline void gm_epoch_leave(gm_epoch_slot *s)
 {
-    uint32_t nested = gm_load_rlx(&s->nested); /* nested and work are the owner's alone */
-    if (gm_unlikely(nested)) {
+    uint32_t nested = gm_load_rlx(&s->nested); /* the owner's alone */
+    if (gm_unlikely(nested))
         gm_store_rlx(&s->nested, nested - 1);
-        return;
-    }
-    gm_store_rel(&s->announced, 0); /* pairs with oldest (O3) */
-    int32_t work = gm_load_rlx(&s->work) - 1;
-    gm_store_rlx(&s->work, work);
-    if (gm_unlikely(work <= 0))
+    else if (gm_unlikely(gm_epoch_leave_quickly(s)))
         gm_epoch_now_and_then(s);
 }
 

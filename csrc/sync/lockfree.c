@@ -5,10 +5,15 @@
  *             counter lanes [12][-3][40]..                   tickets 2           tickets 0
  *                                                            evacuated 1         evacuated 0
  *     bucket   ctl       version | evacuated | locked        [0] evacuated       [0] <- entries of old bucket 0 ..
- *              tops      eight bytes of hash, one word       [1]                 [1]
- *              keys[8]   a word each                         [2] locked: moving  [2]
- *              elems[8]  a word each                         [3]                 [3]
- *              overflow  --> bucket --> ..                                       [4] <- .. and these
+ *              tops      seven bytes of hash, and one that   [1]                 [1]
+ *                        says whether there is an overflow   [2] locked: moving  [2]
+ *              cell[7]   key and elem, a word each           [3]                 [3]
+ *                                                            overflow words      [4] <- .. and these
+ *                                                            [3] --> bucket -->  ..
+ *
+ * A bucket is two lines: ctl, tops and three cells in the first, four cells in the second. Cells are filled in order, so of 10^6
+ * entries in 2^18 buckets two thirds are in first lines, and a miss sees no other. The pointers to overflow buckets are looked
+ * at for few keys, and lie behind the buckets.
  *
  * A key of 4 or 8 bytes is its word; any other key is a pointer to an immutable block. An elem of up to 8 bytes is its word; a
  * larger one is a pointer to an immutable block that is replaced as a whole. A byte of tops is 0 for a cell that was never
@@ -20,14 +25,13 @@
  *              meanwhile: on to the next table. Searches the chain, then
  *   insert     into the first cell that is not in use: key, elem, tops. If the cell was in use before: first raises the version
  *   overwrite  one store of the elem's word
- *   words      where key and elem are words of eight bytes, get and overwrite are compiled apart, with the hash inlined: a
- *              third of the instructions, so that the processor works on three times as many gets at once, which is what
- *              counts when each is a cache miss. Two threads, 10^6 entries: a get 71 ns instead of 189, an assign 85 instead
- *              of 190; 10^3 entries: 13 instead of 26, 14 instead of 36
+ *   words      where key and elem are words of eight bytes, get, overwrite and the evacuation to a table of the double size are
+ *              compiled apart, with the hash inlined: a third of the instructions. Two threads, 10^6 entries: a get 71 ns
+ *              instead of 189, an assign 85 instead of 190; 10^3 entries: 13 instead of 26, 14 instead of 36
  *   delete     one store of tops. The cell's words stay as they are until it is used again
  *   memory     what it needs (blocks, an overflow bucket) a write finds out under the lock and gets without: unlocks,
  *              allocates, locks again
- *   grow       whoever sees more than 6.5 entries a bucket publishes a larger next table, or one as large where overflow
+ *   grow       whoever sees more than 5.5 entries a bucket publishes a larger next table, or one as large where overflow
  *              buckets outnumber buckets; under a sixteenth of that a smaller one, not below what the hint asked for
  *   evacuate   locks the old bucket, copies its entries to the next table, marks it evacuated. The last one makes the next
  *              table the map's, and retires the old one
@@ -49,10 +53,11 @@
  *       is that at the time of its load, or at the deletion, if the entry was deleted in between. If the bucket was evacuated
  *       in between, its words are those of that moment, and the reader began before. Hence the lock and evacuated bits need no
  *       second look, and a bucket can be read while it is being evacuated.
- *   O5  A miss needs no second look. No entry moves within a table, and the search goes over all cells in order; a virgin cell
- *       ends it, since cells are filled in order. So a key that is in the chain from the first load of ctl to the end of the
- *       search is found, and one that is not found was missing at some instant of it: at the beginning, or after a deletion.
- *       Entries put into the next table are put there after the evacuated bit, which was not set at the beginning.
+ *   O5  A miss needs no second look. No entry moves within a table, and the search goes over all cells in order. It ends at a
+ *       bucket whose tops say that there is no overflow: they say so (release) before an entry is put there, and never take it
+ *       back. So a key that is in the chain from the first load of ctl to the end of the search is found, and one that is not
+ *       found was missing at some instant of it: at the beginning, or after a deletion. Entries put into the next table are
+ *       put there after the evacuated bit, which was not set at the beginning.
  *   O6  Evacuated (release, by unlocking) - load of ctl (acquire): who sees the bit sees t->next and all that was moved. From
  *       then on the old bucket is never stored to. The words move, the blocks stay: nothing is retired but the table.
  *   O7  Buckets of a larger or equal next table are private to who evacuates the one old bucket that their keys come from:
@@ -71,7 +76,8 @@
  *       into the same bucket. Under a lock nothing is allocated, freed or slept on; two locks at most, so no deadlock.
  *   P3  A write does at most two evacuations: one that it needs, and one that is not locked. Tickets go round, so a bucket
  *       whose helper sleeps, or had no memory, is come by again; tables are done long before the next growth is due.
- *   P4  Allocating and zeroing the next table holds up only the one who does it. A second one tries when there are twice as
+ *   P4  Allocating the next table, of fresh pages, holds up only the one who does it; the old one is given back a megabyte at a
+ *       time. A second one tries when there are twice as
  *       many entries as there should be, and so on: the map does not depend on the first one being run.
  *   P5  A thread that sleeps holding a bucket's lock holds up writes to it, and the end of the growth, nothing else.
  *   P6  range, clear: a lock for each bucket, for the time of copying or deleting its entries. Memory is held back only while
@@ -93,31 +99,44 @@
  *
  * Rejected: a version for each cell (a word more to load on every hit, to spare retries that are rare); moving entries within a
  * chain to fill gaps (then a miss would need a second look, and a get of a key that is never written could be held up);
- * forwarding readers by locking while a bucket is evacuated (readers would wait); hashes in the cells (8 bytes an entry).
+ * forwarding readers by locking while a bucket is evacuated (readers would wait); hashes in the cells (8 bytes an entry); eight
+ * cells with the keys together, the elems together and the overflow pointer behind them, 152 bytes in three or four lines (10^6
+ * entries: batches of gets take 5 to 10 % longer; single gets no longer, whose time there is not that of lines or instructions:
+ * without epochs and the second look at the version they take as long).
  */
 #include "sync/sync.h"
 
 #include "base/clock.h"
+#include "base/eight.h"
 #include "base/eventlog.h"
 #include "base/probe.h"
 #include "base/thread.h"
 #include "sync/content.h"
 #include "sync/epoch.h"
 
-enum { cells = 8, mostB = 48, lanes = 16, hotLine = 128, freedAtOnce = 256, mostLogged = 4096 };
+enum { cells = 7, mostB = 48, lanes = 16, hotLine = 128, freedAtOnce = 256, mostLogged = 4096 };
 enum { topVirgin = 0, topDeleted = 1, topLeast = 2 };
+enum { halfLoads = 11 }; /* a growth begins at so many entries for two buckets */
 
 #define CTL_LOCKED UINT64_C(1)
 #define CTL_EVACUATED UINT64_C(2)
-#define CTL_VERSION UINT64_C(4) /* the lowest bit of the version */
-#define EACH_BYTE UINT64_C(0x0101010101010101)
+#define CTL_VERSION UINT64_C(4)                  /* the lowest bit of the version */
+#define TOPS_OVERFLOW (UINT64_C(1) << 8 * cells) /* the byte that is no cell's: the chain goes on */
 
+/* Two lines of 64 bytes: a get that finds its key in the first three cells has touched one. */
 typedef struct bucket {
     _Atomic uint64_t ctl; /* of the chain; in an overflow bucket: which one came to the table before it (an address) */
     _Atomic uint64_t tops;
-    _Atomic uint64_t keys[cells], elems[cells];
-    struct bucket *_Atomic overflow;
+    struct {
+        _Atomic uint64_t key, elem;
+    } cell[cells];
 } bucket;
+
+/* An overflow bucket. */
+typedef struct room {
+    bucket b;
+    struct room *_Atomic overflow;
+} room;
 
 typedef struct table {
     gm_retired retired;
@@ -127,9 +146,8 @@ typedef struct table {
     struct table *_Atomic next;
     char apart[hotLine]; /* what is above is read by all */
     _Atomic uint64_t tickets, evacuated, overflows, attempts;
-    _Atomic uint64_t newest; /* overflow bucket: the first of a list through their ctl */
-    char apart_too[hotLine];
-    bucket buckets[];
+    _Atomic uint64_t newest;            /* overflow bucket: the first of a list through their ctl */
+    _Alignas(hotLine) bucket buckets[]; /* behind them: the first overflow bucket of each (overflow_word) */
 } table;
 
 /* Immutable once published. */
@@ -139,21 +157,6 @@ typedef struct block {
     unsigned char bytes[];
 } block;
 
-typedef struct lockfree {
-    gm_content t;
-    gm_alloc first_alloc;
-    gm_epochs *epochs;
-    bool key_inline, elem_inline, floats;
-    const struct word_paths *words; /* where key and elem are words of eight bytes, else NULL */
-    unsigned least_B;
-    size_t stride, hot_size;
-    unsigned char *hot; /* the table pointer and the lanes, `stride` bytes apart */
-    struct {
-        _Atomic uint64_t contended, spins, wait_ns, longest_wait_ns, retries, growths, shrinks, evacuated;
-    } seen;
-    gm_eventlog log; /* of growths */
-} lockfree;
-
 /* A key as the map looks for it. */
 typedef struct wanted {
     uint64_t hash, word; /* word: for keys that are inline */
@@ -162,17 +165,47 @@ typedef struct wanted {
     bool nan;
 } wanted;
 
+typedef struct lockfree lockfree;
+
+/* What is compiled for keys and elems that are words of eight bytes. */
+typedef struct word_paths {
+    gm_variant table;
+    wanted (*want)(const lockfree *m, const void *key);
+    bool (*move)(lockfree *m, table *t, table *n, uint64_t i);
+} word_paths;
+
+struct lockfree {
+    gm_content t;
+    gm_alloc first_alloc;
+    gm_epochs *epochs;
+    bool key_inline, elem_inline, floats;
+    const word_paths *words; /* where key and elem are words of eight bytes, else NULL */
+    unsigned least_B;
+    size_t stride, hot_size;
+    unsigned char *hot; /* the table pointer and the lanes, `stride` bytes apart */
+    struct {
+        _Atomic uint64_t contended, spins, wait_ns, longest_wait_ns, retries, growths, shrinks, evacuated;
+    } seen;
+    gm_eventlog log; /* of growths */
+};
+
 typedef struct cell {
     bucket *b;
     unsigned i;
 } cell;
+
+/* A chain from one of its buckets on. */
+typedef struct chain {
+    bucket *b;
+    table *t; /* one of whose buckets it is; NULL: an overflow bucket */
+} chain;
 
 /* What a write brings along, and what it leaves behind. */
 typedef struct job {
     gm_write *w;
     wanted k;
     block *key, *elem; /* made for it and not used yet */
-    bucket *room;      /* the same */
+    room *room;        /* the same */
     block *out[2];     /* unlinked, to be retired */
     int status, added; /* added: 1, 0 or -1 entries */
 } job;
@@ -219,33 +252,31 @@ static inline uint64_t top_of(uint64_t hash)
     return top < topLeast ? top + topLeast : top;
 }
 
-/* The highest bit of each byte of `tops` that is `top`; exact, so no cell that is not in use is taken for one that is. */
-static inline uint64_t tops_equal(uint64_t tops, uint64_t top)
+/* Bit i is set where cell i has that top. */
+static inline unsigned tops_equal(uint64_t tops, uint64_t top)
 {
-    uint64_t x = tops ^ (EACH_BYTE * top);
-    return ~(((x & EACH_BYTE * 0x7F) + EACH_BYTE * 0x7F) | x | EACH_BYTE * 0x7F);
+    return gm_eight_equal(tops, (uint8_t)top) & ((1u << cells) - 1);
 }
 
-/* The same of each byte that is the top of an entry. */
-static uint64_t tops_live(uint64_t tops)
+/* The same of each cell that is not in use: virgin or deleted. */
+static inline unsigned tops_unused(uint64_t tops)
 {
-    return ~(tops_equal(tops, topVirgin) | tops_equal(tops, topDeleted)) & EACH_BYTE * 0x80;
+    return gm_eight_at_most_one(tops) & ((1u << cells) - 1);
 }
 
-static unsigned first_of(uint64_t bits)
+static inline unsigned tops_live(uint64_t tops)
 {
-    return (unsigned)__builtin_ctzll(bits) / 8;
+    return ~tops_unused(tops) & ((1u << cells) - 1);
+}
+
+static inline unsigned first_of(unsigned bits)
+{
+    return (unsigned)__builtin_ctz(bits);
 }
 
 static uint64_t tops_with(uint64_t tops, unsigned i, uint64_t top)
 {
     return (tops & ~(UINT64_C(0xFF) << 8 * i)) | top << 8 * i;
-}
-
-/* Cells are filled in order: with the last one virgin there is nothing behind. */
-static bool ends_here(uint64_t tops)
-{
-    return tops >> 56 == topVirgin;
 }
 
 /* ------------------------------------------------------------------ blocks */
@@ -421,52 +452,85 @@ static bool evacuated(bucket *b)
 
 /* ------------------------------------------------------------------ chains */
 
-/* With or without the lock. */
-static GM_INLINE bool search_as(const lockfree *m, bucket *b, const wanted *k, bool words, cell *at)
+static inline bucket *bucket_of(table *t, uint64_t hash)
 {
-    uint64_t top = top_of(k->hash);
+    return &t->buckets[hash & t->mask];
+}
+
+static inline chain chain_of(table *t, uint64_t hash)
+{
+    return (chain){bucket_of(t, hash), t};
+}
+
+/* Where the pointer to the next bucket is: those of a table's own buckets are behind them. */
+static inline room *_Atomic *overflow_word(chain at)
+{
+    if (!at.t)
+        return &((room *)(void *)at.b)->overflow;
+    return (room * _Atomic *)(void *)&at.t->buckets[at.t->mask + 1] + (at.b - at.t->buckets);
+}
+
+/* To the next bucket; false: there is none. `tops` are those of this one, loaded with acquire or under the lock. */
+static GM_INLINE bool next_bucket(chain *at, uint64_t tops)
+{
+    if (!(tops & TOPS_OVERFLOW))
+        return false;
+    *at = (chain){&gm_load_acq(overflow_word(*at))->b, NULL}; /* pairs with append */
+    return true;
+}
+
+/* The same under the lock. */
+static bool advance(chain *at)
+{
+    return next_bucket(at, gm_load_rlx(&at->b->tops));
+}
+
+/* With or without the lock. */
+static GM_INLINE bool search_as(const lockfree *m, chain in, const wanted *k, bool words, cell *at)
+{
+    uint64_t top = top_of(k->hash), tops;
     do {
-        uint64_t tops = gm_load_acq(&b->tops); /* pairs with put and take_out (O2) */
-        for (uint64_t hits = tops_equal(tops, top); hits; hits &= hits - 1) {
+        tops = gm_load_acq(&in.b->tops); /* pairs with put and take_out (O2), append */
+        for (unsigned hits = tops_equal(tops, top); hits; hits &= hits - 1) {
             unsigned i = first_of(hits);
-            if (gm_likely(key_is(m, k, words, gm_load_acq(&b->keys[i])))) { /* pairs with put (O3) */
-                *at = (cell){b, i};
+            if (gm_likely(key_is(m, k, words, gm_load_acq(&in.b->cell[i].key)))) { /* pairs with put (O3) */
+                *at = (cell){in.b, i};
                 return true;
             }
         }
-        if (ends_here(tops))
-            return false;
-        b = gm_load_acq(&b->overflow); /* pairs with append */
-    } while (b);
+    } while (next_bucket(&in, tops));
     return false;
 }
 
-static bool search(const lockfree *m, bucket *b, const wanted *k, cell *at)
+static bool search(const lockfree *m, chain in, const wanted *k, cell *at)
 {
-    return search_as(m, b, k, false, at);
+    return search_as(m, in, k, false, at);
 }
 
-/* The first cell not in use. False: there is none, and at->b is the chain's last bucket. Under the lock. */
-static bool free_cell(bucket *b, cell *at)
+/* The first cell not in use. False: there is none, and *in is the chain's last bucket. Under the lock. */
+static GM_INLINE bool free_cell(chain *in, cell *at)
 {
-    for (;; b = gm_load_rlx(&b->overflow)) {
-        uint64_t unused = ~tops_live(gm_load_rlx(&b->tops)) & EACH_BYTE * 0x80;
-        *at = (cell){b, unused ? first_of(unused) : 0};
-        if (unused || !gm_load_rlx(&b->overflow))
-            return unused != 0;
-    }
+    do {
+        unsigned unused = tops_unused(gm_load_rlx(&in->b->tops));
+        if (unused) {
+            *at = (cell){in->b, first_of(unused)};
+            return true;
+        }
+    } while (advance(in));
+    return false;
 }
 
-/* Under the lock. `room` is zeroed: a bucket of virgin cells. */
-static void append(table *t, cell *at, bucket *room)
+/* Under the lock. `last` is the chain's last bucket, `fresh` is zeroed: a bucket of virgin cells, of which this is the first. */
+static cell append(table *t, chain last, room *fresh)
 {
     uint64_t before = gm_load_rlx(&t->newest);
     do
-        gm_store_rlx(&room->ctl, before);
-    while (!gm_cas_rel(&t->newest, &before, (uint64_t)(uintptr_t)room)); /* pairs with overflows_free */
-    gm_store_rel(&at->b->overflow, room);                                /* pairs with search */
-    gm_add_rlx(&t->overflows, 1);                                        /* a number, ordering nothing */
-    *at = (cell){room, 0};
+        gm_store_rlx(&fresh->b.ctl, before);
+    while (!gm_cas_rel(&t->newest, &before, (uint64_t)(uintptr_t)fresh));    /* pairs with overflows_free */
+    gm_store_rel(overflow_word(last), fresh);                                /* pairs with next_bucket */
+    gm_store_rel(&last.b->tops, gm_load_rlx(&last.b->tops) | TOPS_OVERFLOW); /* pairs with search (O5) */
+    gm_add_rlx(&t->overflows, 1);                                            /* a number, ordering nothing */
+    return (cell){&fresh->b, 0};
 }
 
 /* Begins a tenancy (O3); under the lock of the chain that `head` begins. */
@@ -477,8 +541,8 @@ static void put(bucket *head, uint64_t *ctl, cell at, uint64_t top, uint64_t key
         *ctl += CTL_VERSION;
         gm_store_rel(&head->ctl, *ctl); /* pairs with look: before the words below, and after the deletion */
     }
-    gm_store_rel(&at.b->keys[at.i], key);                  /* pairs with search (O3) */
-    gm_store_rel(&at.b->elems[at.i], elem);                /* pairs with look (O3) */
+    gm_store_rel(&at.b->cell[at.i].key, key);              /* pairs with search (O3) */
+    gm_store_rel(&at.b->cell[at.i].elem, elem);            /* pairs with look (O3) */
     gm_store_rel(&at.b->tops, tops_with(tops, at.i, top)); /* pairs with search (O2) */
 }
 
@@ -497,19 +561,15 @@ static void report(lockfree *m, gm_event e, unsigned from_B, unsigned to_B)
     gm_eventlog_push(&m->log, &e);
 }
 
-static bucket *bucket_of(table *t, uint64_t hash)
-{
-    return &t->buckets[hash & t->mask];
-}
-
 static size_t table_size(unsigned B)
 {
-    return sizeof(table) + ((size_t)1 << B) * sizeof(bucket);
+    return sizeof(table) + ((size_t)1 << B) * (sizeof(bucket) + sizeof(room *));
 }
 
 /* Where the memory of a table comes from. That of the first is in huge pages where it is large and the system has them: nobody
  * waits for a map that is being made. The first touch of 2 MB takes up to some milliseconds, which in a growth a write would
- * wait for. (Gets by the table's row of 10^6 entries are not faster for it; a fill has fewer page faults.) */
+ * wait for, as for zeroing what the C library has had before: later ones are of fresh small pages. (Gets by the table's row of
+ * 10^6 entries are not faster for huge pages; a fill has fewer page faults.) */
 static const gm_alloc *memory_of(const lockfree *m, bool first)
 {
     return first ? &m->first_alloc : &m->t.alloc;
@@ -522,7 +582,7 @@ static table *table_new(lockfree *m, unsigned B, bool first)
     gm_span span = gm_span_enter(GM_CAUSE_ARRAY_ALLOCATION);
     uint64_t began = gm_now_ns();
     const gm_alloc *from = memory_of(m, first);
-    table *t = from->zalloc(from->ctx, table_size(B));
+    table *t = gm_zalloc_lines(from, table_size(B));
     gm_span_leave(span);
     if (t) {
         gm_tally_add(&m->t.bytes, (int64_t)table_size(B));
@@ -535,11 +595,11 @@ static table *table_new(lockfree *m, unsigned B, bool first)
     return t;
 }
 
-static void room_free(lockfree *m, bucket *b)
+static void room_free(lockfree *m, room *r)
 {
-    for (bucket *next; b; b = next) {
-        next = gm_load_rlx(&b->overflow); /* nobody else has it */
-        gm_content_free(&m->t, b, sizeof *b);
+    for (room *next; r; r = next) {
+        next = gm_load_rlx(&r->overflow); /* nobody else has it */
+        gm_content_free(&m->t, r, sizeof *r);
     }
 }
 
@@ -548,9 +608,9 @@ static bool overflows_free(lockfree *m, table *t, uint64_t most)
 {
     uint64_t at = gm_load_acq(&t->newest); /* pairs with append */
     for (; at && most; most--) {
-        bucket *b = (bucket *)(uintptr_t)at;
-        at = gm_load_rlx(&b->ctl);
-        gm_content_free(&m->t, b, sizeof *b);
+        room *r = (room *)(uintptr_t)at;
+        at = gm_load_rlx(&r->b.ctl);
+        gm_content_free(&m->t, r, sizeof *r);
     }
     gm_store_rlx(&t->newest, at);
     return at == 0;
@@ -562,7 +622,7 @@ static void table_free(lockfree *m, table *t)
     size_t size = table_size(t->B);
     overflows_free(m, t, UINT64_MAX);
     gm_tally_add(&m->t.bytes, -(int64_t)size);
-    from->release(from->ctx, t, size);
+    gm_release_lines(from, t, size);
 }
 
 /* A table may have very many overflow buckets: frees some, and leaves the rest to the next collection. */
@@ -576,10 +636,10 @@ static void table_release(void *owner, gm_retired *r)
         gm_epoch_retire(m->epochs, r);
 }
 
-/* More than 6.5 entries a bucket, in integers. */
+/* More than 5.5 entries a bucket, in integers. */
 static bool overloaded(uint64_t n, unsigned B)
 {
-    return n > cells && n > 13 * ((UINT64_C(1) << B) / 2);
+    return n > cells && n > (uint64_t)halfLoads * ((UINT64_C(1) << B) / 2);
 }
 
 static unsigned fitting(uint64_t n, unsigned from)
@@ -600,98 +660,100 @@ static void finish(lockfree *m, table *t, table *n)
     gm_epoch_retire(m->epochs, &t->retired);
 }
 
-static uint64_t chain_entries(bucket *b)
+/* Of a chain, under its lock. */
+typedef struct fill {
+    uint64_t live, unused; /* cells */
+} fill;
+
+static fill fill_of(chain in)
 {
-    uint64_t n = 0;
-    for (; b; b = gm_load_rlx(&b->overflow))
-        n += (uint64_t)__builtin_popcountll(tops_live(gm_load_rlx(&b->tops)));
-    return n;
+    fill f = {0};
+    do {
+        unsigned live = (unsigned)__builtin_popcount(tops_live(gm_load_rlx(&in.b->tops)));
+        f.live += live;
+        f.unused += cells - live;
+    } while (advance(&in));
+    return f;
 }
 
-static uint64_t chain_cells(bucket *b)
+/* How many overflow buckets may be needed to move what is in a bucket to n, both locked. Where several buckets of n, all empty,
+ * take it, each has all its cells to begin with. */
+static uint64_t room_needed(table *t, table *n, uint64_t i)
 {
-    uint64_t n = 0;
-    for (; b; b = gm_load_rlx(&b->overflow))
-        n += cells;
-    return n;
-}
-
-/* How many overflow buckets may be needed to move what is in b to n, both locked. Where several buckets of n, all empty, take
- * it, each has eight cells to begin with. */
-static uint64_t room_needed(bucket *b, table *t, table *n, bucket *target)
-{
-    uint64_t moving = chain_entries(b), unused = cells;
+    uint64_t moving = fill_of(chain_of(t, i)).live, unused = cells;
     if (n->mask <= t->mask)
-        unused = chain_cells(target) - chain_entries(target);
+        unused = fill_of(chain_of(n, i)).unused;
     return moving <= unused ? 0 : (moving - unused + cells - 1) / cells;
 }
 
-static void move_cell(lockfree *m, table *n, uint64_t *target_ctl, cell from, bucket **room)
+static void move_cell(lockfree *m, table *n, uint64_t *target_ctl, cell from, room **spare)
 {
-    uint64_t key = gm_load_rlx(&from.b->keys[from.i]), hash = hash_of_key(m, key);
-    bucket *to = bucket_of(n, hash);
+    uint64_t key = gm_load_rlx(&from.b->cell[from.i].key), hash = hash_of_key(m, key);
+    chain to = chain_of(n, hash);
     cell at;
-    if (!free_cell(to, &at)) {
-        bucket *fresh = *room;
-        *room = gm_load_rlx(&fresh->overflow); /* a list of our own */
+    if (!free_cell(&to, &at)) {
+        room *fresh = *spare;
+        *spare = gm_load_rlx(&fresh->overflow); /* a list of our own */
         gm_store_rlx(&fresh->overflow, NULL);
-        append(n, &at, fresh);
+        at = append(n, to, fresh);
     }
-    put(to, target_ctl, at, top_of(hash), key, gm_load_rlx(&from.b->elems[from.i]));
+    put(bucket_of(n, hash), target_ctl, at, top_of(hash), key, gm_load_rlx(&from.b->cell[from.i].elem));
 }
 
-static void move_chain(lockfree *m, bucket *b, table *n, uint64_t *target_ctl, bucket **room)
+static void move_chain(lockfree *m, chain in, table *n, uint64_t *target_ctl, room **spare)
 {
-    for (; b; b = gm_load_rlx(&b->overflow))
-        for (uint64_t live = tops_live(gm_load_rlx(&b->tops)); live; live &= live - 1)
-            move_cell(m, n, target_ctl, (cell){b, first_of(live)}, room);
+    do
+        for (unsigned live = tops_live(gm_load_rlx(&in.b->tops)); live; live &= live - 1)
+            move_cell(m, n, target_ctl, (cell){in.b, first_of(live)}, spare);
+    while (advance(&in));
 }
 
-static uint64_t count_room(bucket *room)
+static uint64_t count_room(room *spare)
 {
     uint64_t n = 0;
-    for (; room; room = gm_load_rlx(&room->overflow)) /* a list of our own */
+    for (; spare; spare = gm_load_rlx(&spare->overflow)) /* a list of our own */
         n++;
     return n;
 }
 
-/* Stores first to the buckets of n that only old bucket i's keys come to (O7), at both of their ends. Fresh memory that is first
+/* Stores first to the buckets of n that only old bucket i's keys come to (O7). Fresh memory that is first
  * loaded from is the system's page of zeroes; a store then takes that page's translation from every CPU that runs a thread of
  * the process, readers too, by an interrupt. A growth to 2*10^6 entries did so 2*10^4 times, and the p99.9 of gets beside it
  * was 7 us. */
 static void claim_targets(table *t, table *n, uint64_t i)
 {
-    for (uint64_t j = i; j <= n->mask; j += t->mask + 1) {
-        gm_store_rlx(&n->buckets[j].ctl, 0);         /* both relaxed: others come by the evacuated bit, whose */
-        gm_store_rlx(&n->buckets[j].overflow, NULL); /* release in unlock pairs with look's acquire (O6) */
-    }
+    for (uint64_t j = i; j <= n->mask; j += t->mask + 1)
+        gm_store_rlx(&n->buckets[j].ctl, 0); /* others come by the evacuated bit, released in unlock, acquired in look (O6) */
 }
 
 /* With b locked and not evacuated. How many more overflow buckets it takes; 0: all is moved. */
-static uint64_t move_locked(lockfree *m, table *t, table *n, uint64_t i, bucket **room)
+static uint64_t move_locked(lockfree *m, table *t, table *n, uint64_t i, room **spare)
 {
     bucket *target = &n->buckets[i & n->mask];
     bool shared = n->mask < t->mask; /* O7 */
-    uint64_t target_ctl = shared ? lock(m, target) : 0, needed, have = count_room(*room);
-    needed = room_needed(&t->buckets[i], t, n, target);
-    if (!shared)
+    if (!shared) {
         claim_targets(t, n, i);
+        if (m->words && m->words->move(m, t, n, i))
+            return 0;
+    }
+    uint64_t target_ctl = shared ? lock(m, target) : 0, needed, have = count_room(*spare);
+    needed = room_needed(t, n, i);
     if (needed <= have)
-        move_chain(m, &t->buckets[i], n, &target_ctl, room);
+        move_chain(m, chain_of(t, i), n, &target_ctl, spare);
     if (shared)
         unlock(target, target_ctl);
     return needed <= have ? 0 : needed - have;
 }
 
-static bool room_add(lockfree *m, bucket **room, uint64_t count)
+static bool room_add(lockfree *m, room **spare, uint64_t count)
 {
     gm_span span = gm_span_enter(GM_CAUSE_ALLOCATION);
     while (count) {
-        bucket *b = gm_content_new(&m->t, sizeof *b);
-        if (!b)
+        room *r = gm_content_new(&m->t, sizeof *r);
+        if (!r)
             break;
-        gm_store_rlx(&b->overflow, *room); /* a list of our own */
-        *room = b;
+        gm_store_rlx(&r->overflow, *spare); /* a list of our own */
+        *spare = r;
         count--;
     }
     gm_span_leave(span);
@@ -699,7 +761,7 @@ static bool room_add(lockfree *m, bucket **room, uint64_t count)
 }
 
 /* One attempt. -1: evacuated, by this call; -2: by another, or left to another; else the room that it takes. */
-static int64_t evacuate_once(lockfree *m, table *t, table *n, uint64_t i, bool wait, bucket **room)
+static int64_t evacuate_once(lockfree *m, table *t, table *n, uint64_t i, bool wait, room **spare)
 {
     bucket *b = &t->buckets[i];
     uint64_t ctl;
@@ -712,7 +774,7 @@ static int64_t evacuate_once(lockfree *m, table *t, table *n, uint64_t i, bool w
     uint64_t lacking = 0;
     bool ours = !(ctl & CTL_EVACUATED);
     if (ours)
-        lacking = move_locked(m, t, n, i, room);
+        lacking = move_locked(m, t, n, i, spare);
     unlock(b, ours && !lacking ? ctl | CTL_EVACUATED : ctl);
     return lacking ? (int64_t)lacking : ours ? -1 : -2;
 }
@@ -720,12 +782,12 @@ static int64_t evacuate_once(lockfree *m, table *t, table *n, uint64_t i, bool w
 /* Evacuates bucket i, unless there is no memory. !wait: leaves it to whoever holds its lock. */
 static void evacuate(lockfree *m, table *t, table *n, uint64_t i, bool wait)
 {
-    bucket *room = NULL;
+    room *spare = NULL;
     int64_t lacking;
     do
-        lacking = evacuate_once(m, t, n, i, wait, &room);
-    while (lacking > 0 && room_add(m, &room, (uint64_t)lacking));
-    room_free(m, room);
+        lacking = evacuate_once(m, t, n, i, wait, &spare);
+    while (lacking > 0 && room_add(m, &spare, (uint64_t)lacking));
+    room_free(m, spare);
     if (lacking != -1)
         return;
     gm_add_rlx(&m->seen.evacuated, 1);                  /* a number to look at */
@@ -774,7 +836,7 @@ static __attribute__((noinline)) void resize(lockfree *m, table *t)
         return;
     if (overloaded(n, t->B))
         start(m, t, fitting(n, t->B + 1), n);
-    else if (t->B > m->least_B && n < ((UINT64_C(13) << t->B) / 32))
+    else if (t->B > m->least_B && n < (((uint64_t)halfLoads << t->B) / 32))
         start(m, t, fitting(2 * n, m->least_B), n);
     else if (gm_load_rlx(&t->overflows) > t->mask + 1) /* a number, ordering nothing */
         start(m, t, t->B, n);
@@ -798,7 +860,6 @@ static inline void prefetch(const bucket *b)
     const char *at = (const char *)b;
     __builtin_prefetch(at);
     __builtin_prefetch(at + 64);
-    __builtin_prefetch(at + 128);
 }
 
 static inline void prefetch_to_write(const bucket *b)
@@ -806,7 +867,6 @@ static inline void prefetch_to_write(const bucket *b)
     const char *at = (const char *)b;
     __builtin_prefetch(at, 1);
     __builtin_prefetch(at + 64, 1);
-    __builtin_prefetch(at + 128, 1);
 }
 
 /* *word: the elem's. */
@@ -821,9 +881,9 @@ static GM_INLINE enum found look(lockfree *m, const wanted *k, bool words, uint6
         t = gm_load_acq(&t->next); /* pairs with start */
         b = bucket_of(t, k->hash);
     }
-    if (!search_as(m, b, k, words, &at))
-        return MISSING;                      /* O5 */
-    *word = gm_load_acq(&at.b->elems[at.i]); /* pairs with put and overwrite (O3) */
+    if (!search_as(m, (chain){b, t}, k, words, &at))
+        return MISSING;                          /* O5 */
+    *word = gm_load_acq(&at.b->cell[at.i].elem); /* pairs with put and overwrite (O3) */
     /* The version only, not the bits below (O4). Pairs with put (O3). */
     return gm_likely((gm_load_acq(&b->ctl) ^ ctl) < CTL_VERSION) ? FOUND : AGAIN;
 }
@@ -889,26 +949,27 @@ static int overwrite(lockfree *m, job *j, cell at, const uint64_t *now, int step
         return lacksElem;
     uint64_t word = elem_word(m, j, true, elem_bytes(m, now));
     j->status = gm_write_answer(&m->t, j->w, step, true, elem_bytes(m, now));
-    gm_store_rel(&at.b->elems[at.i], word); /* pairs with look (O3) */
+    gm_store_rel(&at.b->cell[at.i].elem, word); /* pairs with look (O3) */
     if (!m->elem_inline)
         j->out[0] = block_of_elem(*now);
     return lacksNothing;
 }
 
-static int insert(lockfree *m, table *t, bucket *b, uint64_t *ctl, job *j, int step)
+static int insert(lockfree *m, table *t, uint64_t *ctl, job *j, int step)
 {
     cell at;
-    bool key_block = !m->key_inline || j->k.nan, found = free_cell(b, &at);
+    chain in = chain_of(t, j->k.hash);
+    bool key_block = !m->key_inline || j->k.nan, found = free_cell(&in, &at);
     int lacks = (key_block && !j->key ? lacksKey : 0) | (!m->elem_inline && !j->elem ? lacksElem : 0) |
                 (!found && !j->room ? lacksRoom : 0);
     if (lacks)
         return lacks;
     if (!found) {
-        append(t, &at, j->room);
+        at = append(t, in, j->room);
         j->room = NULL;
     }
     uint64_t word = elem_word(m, j, false, NULL);
-    put(b, ctl, at, top_of(j->k.hash), key_block ? word_of_key(m, j->key) : j->k.word, word);
+    put(bucket_of(t, j->k.hash), ctl, at, top_of(j->k.hash), key_block ? word_of_key(m, j->key) : j->k.word, word);
     j->key = NULL;
     j->added = 1;
     j->status = gm_write_answer(&m->t, j->w, step, false, NULL);
@@ -920,7 +981,7 @@ static int erase(lockfree *m, job *j, cell at, const uint64_t *now, int step)
     j->status = gm_write_answer(&m->t, j->w, step, true, elem_bytes(m, now));
     take_out(at);
     if (!m->key_inline)
-        j->out[0] = block_of_key(m, gm_load_rlx(&at.b->keys[at.i]));
+        j->out[0] = block_of_key(m, gm_load_rlx(&at.b->cell[at.i].key));
     if (!m->elem_inline)
         j->out[1] = block_of_elem(*now);
     j->added = -1;
@@ -928,14 +989,14 @@ static int erase(lockfree *m, job *j, cell at, const uint64_t *now, int step)
 }
 
 /* Does what is to be done, under the lock, or says what it lacks. */
-static int apply(lockfree *m, table *t, bucket *b, uint64_t *ctl, job *j)
+static int apply(lockfree *m, table *t, uint64_t *ctl, job *j)
 {
     cell at;
-    bool present = !j->k.nan && search(m, b, &j->k, &at);
-    uint64_t now = present ? gm_load_rlx(&at.b->elems[at.i]) : 0;
+    bool present = !j->k.nan && search(m, chain_of(t, j->k.hash), &j->k, &at);
+    uint64_t now = present ? gm_load_rlx(&at.b->cell[at.i].elem) : 0;
     int step = gm_write_step(&m->t, j->w, present, present ? elem_bytes(m, &now) : NULL);
     if (step == GM_PUT)
-        return present ? overwrite(m, j, at, &now, step) : insert(m, t, b, ctl, j, step);
+        return present ? overwrite(m, j, at, &now, step) : insert(m, t, ctl, j, step);
     if (step == GM_REMOVE)
         return erase(m, j, at, &now, step);
     j->status = gm_write_answer(&m->t, j->w, step, present, present ? elem_bytes(m, &now) : NULL);
@@ -963,7 +1024,7 @@ static bool supply(lockfree *m, job *j, int lacks)
 /* With b locked and not evacuated: does it and unlocks; or unlocks, and gets what it lacks for the next time. */
 static enum progress work_locked(lockfree *m, table *t, bucket *b, uint64_t ctl, job *j)
 {
-    int lacks = apply(m, t, b, &ctl, j);
+    int lacks = apply(m, t, &ctl, j);
     unlock(b, ctl);
     if (lacks)
         return supply(m, j, lacks) ? NOT_YET : NO_MEMORY;
@@ -1023,23 +1084,36 @@ GM_WRITE_FUNCTIONS(lockfree, content_of, lockfree_write)
  * The same get, and the same assign but for what needs room or help with a growth, where key and elem are words of eight bytes:
  * everything that a kind decides is decided when this is compiled. */
 
-typedef struct word_paths {
-    int (*get)(lockfree *m, const void *key, void *elem);
-    int (*assign)(lockfree *m, const void *key, const void *elem, void *old);
-    wanted (*want)(const lockfree *m, const void *key);
-} word_paths;
+static __attribute__((noinline)) int get_again(lockfree *m, const void *key, void *elem)
+{
+    gm_span span = gm_span_enter(GM_CAUSE_RETRY);
+    gm_add_rlx(&m->seen.retries, 1); /* a number to look at */
+    int status = lockfree_get(m, key, sizeof(uint64_t), elem);
+    gm_span_leave(span);
+    return status;
+}
 
+static __attribute__((noinline)) int now_and_then(gm_epoch_slot *in, int status)
+{
+    gm_epoch_now_and_then(in);
+    return status;
+}
+
+/* Whatever is rare is a call at the very end, so that nothing has to be kept over it. */
 static GM_INLINE int get_word(lockfree *m, const wanted *k, void *elem)
 {
-    uint64_t word = 0;
-    gm_epoch_slot *in = gm_epoch_enter(m->epochs);
-    if (gm_unlikely(!in))
-        return GM_E_NOMEM;
-    bool found = find(m, k, true, &word);
-    gm_epoch_leave(in);
-    if (found && elem)
+    uint64_t word;
+    gm_epoch_slot *in;
+    if (gm_unlikely(!gm_epoch_enter_quickly(m->epochs, &in)))
+        return lockfree_get(m, k->p, sizeof word, elem);
+    enum found found = look(m, k, true, &word);
+    bool due = gm_epoch_leave_quickly(in);
+    if (gm_unlikely(found == AGAIN))
+        return get_again(m, k->p, elem);
+    if (found == FOUND && elem)
         memcpy(elem, &word, sizeof word);
-    return found ? GM_OK : GM_MISS;
+    int status = found == FOUND ? GM_OK : GM_MISS;
+    return gm_unlikely(due) ? now_and_then(in, status) : status;
 }
 
 /* Some keys at a time: first all hashes, and what they lead to is asked for, so that the misses overlap. */
@@ -1086,25 +1160,26 @@ static int lockfree_get_words(void *self, const void *keys, size_t n, void *elem
 enum quick { OVERWRITTEN, INSERTED, NOT_DONE };
 
 /* With b locked. Leaves to the other way what lacks room. */
-static GM_INLINE enum quick assign_locked(lockfree *m, bucket *b, uint64_t *ctl, const wanted *k, uint64_t elem, void *old)
+static GM_INLINE enum quick assign_locked(lockfree *m, table *t, bucket *b, uint64_t *ctl, const wanted *k, uint64_t elem,
+                                          void *old)
 {
     cell at;
-    if (search_as(m, b, k, true, &at)) {
-        uint64_t now = gm_load_rlx(&at.b->elems[at.i]);
-        gm_store_rel(&at.b->elems[at.i], elem); /* pairs with look (O3) */
+    chain in = chain_of(t, k->hash);
+    if (search_as(m, in, k, true, &at)) {
+        uint64_t now = gm_load_rlx(&at.b->cell[at.i].elem);
+        gm_store_rel(&at.b->cell[at.i].elem, elem); /* pairs with look (O3) */
         gm_bytes_copy(old, &now, sizeof now);
         return OVERWRITTEN;
     }
-    if (!free_cell(b, &at))
+    if (!free_cell(&in, &at))
         return NOT_DONE;
     put(b, ctl, at, top_of(k->hash), k->word, elem);
     return INSERTED;
 }
 
 /* Inside. */
-static GM_INLINE enum quick assign_quickly(lockfree *m, const wanted *k, uint64_t elem, void *old)
+static GM_INLINE enum quick assign_quickly(lockfree *m, table *t, const wanted *k, uint64_t elem, void *old)
 {
-    table *t = table_now(m);
     bucket *b = bucket_of(t, k->hash);
     enum quick how = NOT_DONE;
     uint64_t ctl;
@@ -1112,23 +1187,87 @@ static GM_INLINE enum quick assign_quickly(lockfree *m, const wanted *k, uint64_
     if (gm_unlikely(gm_load_acq(&t->next) || !lock_try(b, &ctl))) /* pairs with start */
         return NOT_DONE;
     if (gm_likely(!(ctl & CTL_EVACUATED)))
-        how = assign_locked(m, b, &ctl, k, elem, old);
+        how = assign_locked(m, t, b, &ctl, k, elem, old);
     unlock(b, ctl);
-    if (how == INSERTED)
-        count(m, t, 1);
     return how;
 }
 
-static GM_INLINE int assign_word(lockfree *m, const wanted *k, const void *key, const void *elem, void *old)
+static __attribute__((noinline)) int inserted(lockfree *m, table *t, gm_epoch_slot *in)
+{
+    count(m, t, 1);
+    gm_epoch_leave(in);
+    return GM_MISS;
+}
+
+static GM_INLINE int assign_word(lockfree *m, const wanted *k, const void *elem, void *old)
 {
     uint64_t word;
-    gm_epoch_slot *in = gm_epoch_enter(m->epochs);
-    if (gm_unlikely(!in))
-        return GM_E_NOMEM;
+    gm_epoch_slot *in;
+    if (gm_unlikely(!gm_epoch_enter_quickly(m->epochs, &in)))
+        return lockfree_assign(m, k->p, sizeof word, elem, old);
     memcpy(&word, elem, sizeof word);
-    enum quick how = assign_quickly(m, k, word, old);
-    gm_epoch_leave(in);
-    return how == OVERWRITTEN ? GM_OK : how == INSERTED ? GM_MISS : lockfree_assign(m, key, sizeof word, elem, old);
+    table *t = table_now(m);
+    enum quick how = assign_quickly(m, t, k, word, old);
+    if (how == INSERTED)
+        return inserted(m, t, in);
+    bool due = gm_epoch_leave_quickly(in);
+    if (gm_unlikely(how == NOT_DONE))
+        return lockfree_assign(m, k->p, sizeof word, elem, old);
+    return gm_unlikely(due) ? now_and_then(in, GM_OK) : GM_OK;
+}
+
+/* What goes to one bucket of the next table. */
+typedef struct moving {
+    unsigned n;
+    uint64_t tops, key[cells], elem[cells];
+} moving;
+
+/* False: it does not fit. */
+static GM_INLINE bool moving_add(moving *to, const wanted *k, uint64_t elem)
+{
+    unsigned at = to->n;
+    if (at == cells)
+        return false;
+    to->tops |= top_of(k->hash) << 8 * at;
+    to->key[at] = k->word;
+    to->elem[at] = elem;
+    to->n++;
+    return true;
+}
+
+/* Into a bucket that is all virgin, and nobody else's (O7). */
+static GM_INLINE void moving_put(bucket *b, const moving *of)
+{
+    for (unsigned i = 0; i < of->n; i++) {
+        gm_store_rel(&b->cell[i].key, of->key[i]); /* all three as in put (O2, O3) */
+        gm_store_rel(&b->cell[i].elem, of->elem[i]);
+    }
+    gm_store_rel(&b->tops, of->tops);
+}
+
+/* move_chain for the usual growth, to the double, where each half fits into its bucket; false: it is another one, and nothing is
+ * done. With old bucket i locked. */
+static GM_INLINE bool move_halves(lockfree *m, table *t, table *n, uint64_t i,
+                                  wanted (*want_word)(const lockfree *, const void *))
+{
+    moving to[2];
+    to[0].n = to[1].n = 0;
+    to[0].tops = to[1].tops = 0;
+    chain in = chain_of(t, i);
+    if (n->mask != 2 * t->mask + 1)
+        return false;
+    do {
+        for (unsigned live = tops_live(gm_load_rlx(&in.b->tops)); live; live &= live - 1) {
+            unsigned at = first_of(live);
+            uint64_t key = gm_load_rlx(&in.b->cell[at].key);
+            wanted k = want_word(m, &key);
+            if (!moving_add(&to[(k.hash & n->mask) > t->mask], &k, gm_load_rlx(&in.b->cell[at].elem)))
+                return false;
+        }
+    } while (advance(&in));
+    moving_put(&n->buckets[i], &to[0]);
+    moving_put(&n->buckets[i + t->mask + 1], &to[1]);
+    return true;
 }
 
 #define WORD_PATHS(name, target, hash8)                                                                                        \
@@ -1139,15 +1278,21 @@ static GM_INLINE int assign_word(lockfree *m, const wanted *k, const void *key, 
         k.hash = hash8(&m->t.hk, k.word, m->t.seed);                                                                           \
         return k;                                                                                                              \
     }                                                                                                                          \
-    static target int get_word_##name(lockfree *m, const void *key, void *elem)                                                \
+    static target int get_word_##name(void *self, const void *key, size_t len, void *elem)                                     \
     {                                                                                                                          \
-        wanted k = want_word_##name(m, key);                                                                                   \
-        return get_word(m, &k, elem);                                                                                          \
+        (void)len;                                                                                                             \
+        wanted k = want_word_##name(self, key);                                                                                \
+        return get_word(self, &k, elem);                                                                                       \
     }                                                                                                                          \
-    static target int assign_word_##name(lockfree *m, const void *key, const void *elem, void *old)                            \
+    static target int assign_word_##name(void *self, const void *key, size_t len, const void *elem, void *old)                 \
     {                                                                                                                          \
-        wanted k = want_word_##name(m, key);                                                                                   \
-        return assign_word(m, &k, key, elem, old);                                                                             \
+        (void)len;                                                                                                             \
+        wanted k = want_word_##name(self, key);                                                                                \
+        return assign_word(self, &k, elem, old);                                                                               \
+    }                                                                                                                          \
+    static target bool move_##name(lockfree *m, table *t, table *n, uint64_t i)                                                \
+    {                                                                                                                          \
+        return move_halves(m, t, n, i, want_word_##name);                                                                      \
     }
 
 #define ANYWHERE inline
@@ -1156,29 +1301,16 @@ WORD_PATHS(any, ANYWHERE, gm_hash8_any)
 WORD_PATHS(ni, GM_TARGET_AES, aes_hash_word_ni)
 #endif
 
-static const word_paths *word_paths_for(const gm_content *t)
-{
-    static const word_paths any = {get_word_any, assign_word_any, want_word_any};
-    if (t->key_kind != GM_MEM || t->key_size != 8 || t->elem_size != 8)
-        return NULL;
-#if GM_HAVE_NI
-    static const word_paths ni = {get_word_ni, assign_word_ni, want_word_ni};
-    if (t->hk.hasher == GM_HASH_AES)
-        return &ni;
-#endif
-    return &any;
-}
-
 static int get_by_kind(void *self, const void *key, size_t len, void *elem)
 {
     lockfree *m = self;
-    return gm_likely(m->words) ? m->words->get(m, key, elem) : lockfree_get(m, key, len, elem);
+    return gm_likely(m->words) ? m->words->table.get(m, key, len, elem) : lockfree_get(m, key, len, elem);
 }
 
 static int assign_by_kind(void *self, const void *key, size_t len, const void *elem, void *old)
 {
     lockfree *m = self;
-    return gm_likely(m->words) ? m->words->assign(m, key, elem, old) : lockfree_assign(m, key, len, elem, old);
+    return gm_likely(m->words) ? m->words->table.assign(m, key, len, elem, old) : lockfree_assign(m, key, len, elem, old);
 }
 
 /* ------------------------------------------------------------------ range and clear */
@@ -1198,12 +1330,12 @@ typedef struct copies {
     size_t n, cap;
 } copies;
 
-typedef void (*in_bucket)(lockfree *m, bucket *b, group g, void *ctx);
+typedef void (*in_chain)(lockfree *m, chain in, group g, void *ctx);
 
-/* Calls `in` for each bucket of t, or of the tables after it, that the group is in; the bucket is locked meanwhile. Each bucket
+/* Calls `visit` for each bucket of t, or of the tables after it, that the group is in; the bucket is locked meanwhile. Each bucket
  * of a larger table stands for a part of the group, and only that part is followed further: nothing comes twice, though a
  * smaller table may bring the parts together again while they are being followed. */
-static void walk(lockfree *m, table *t, group g, in_bucket in, void *ctx)
+static void walk(lockfree *m, table *t, group g, in_chain visit, void *ctx)
 {
     uint64_t parts = t->mask > g.mask ? (t->mask >> __builtin_popcountll(g.mask)) + 1 : 1;
     for (uint64_t p = 0; p < parts; p++) {
@@ -1213,10 +1345,10 @@ static void walk(lockfree *m, table *t, group g, in_bucket in, void *ctx)
         bucket *b = bucket_of(t, part.want);
         uint64_t ctl = lock(m, b);
         if (!(ctl & CTL_EVACUATED))
-            in(m, b, part, ctx);
+            visit(m, chain_of(t, part.want), part, ctx);
         unlock(b, ctl);
         if (ctl & CTL_EVACUATED)
-            walk(m, gm_load_acq(&t->next), part, in, ctx); /* pairs with start */
+            walk(m, gm_load_acq(&t->next), part, visit, ctx); /* pairs with start */
     }
 }
 
@@ -1225,20 +1357,20 @@ static bool in_group(lockfree *m, group g, uint64_t key)
     return (hash_of_key(m, key) & g.mask) == g.want;
 }
 
-static void copy_bucket(lockfree *m, bucket *b, group g, void *ctx)
+static void copy_chain(lockfree *m, chain in, group g, void *ctx)
 {
     copies *c = ctx;
-    for (; b; b = gm_load_rlx(&b->overflow)) {
-        for (uint64_t live = tops_live(gm_load_rlx(&b->tops)); live; live &= live - 1) {
+    do {
+        for (unsigned live = tops_live(gm_load_rlx(&in.b->tops)); live; live &= live - 1) {
             unsigned i = first_of(live);
-            uint64_t key = gm_load_rlx(&b->keys[i]);
+            uint64_t key = gm_load_rlx(&in.b->cell[i].key);
             if (!in_group(m, g, key))
                 continue;
             if (c->n < c->cap)
-                c->list[c->n] = (entry){key, gm_load_rlx(&b->elems[i])};
+                c->list[c->n] = (entry){key, gm_load_rlx(&in.b->cell[i].elem)};
             c->n++;
         }
-    }
+    } while (advance(&in));
 }
 
 static void copies_drop(lockfree *m, copies *c)
@@ -1254,7 +1386,7 @@ static bool copy_group(lockfree *m, group g, copies *c)
 {
     for (;;) {
         c->n = 0;
-        walk(m, table_now(m), g, copy_bucket, c);
+        walk(m, table_now(m), g, copy_chain, c);
         if (c->n <= c->cap)
             return true;
         size_t cap = 2 * c->n;
@@ -1312,26 +1444,26 @@ static int lockfree_range(void *self, uint64_t limit, gm_visit visit, void *ctx)
 
 static void retire_cell(lockfree *m, bucket *b, unsigned i)
 {
-    uint64_t key = gm_load_rlx(&b->keys[i]);
+    uint64_t key = gm_load_rlx(&b->cell[i].key);
     if (key_is_block(m, key))
         block_retire(m, block_of_key(m, key));
     if (!m->elem_inline)
-        block_retire(m, block_of_elem(gm_load_rlx(&b->elems[i])));
+        block_retire(m, block_of_elem(gm_load_rlx(&b->cell[i].elem)));
 }
 
-static void clear_bucket(lockfree *m, bucket *b, group g, void *ctx)
+static void clear_chain(lockfree *m, chain in, group g, void *ctx)
 {
     int64_t *cleared = ctx;
-    for (; b; b = gm_load_rlx(&b->overflow)) {
-        for (uint64_t live = tops_live(gm_load_rlx(&b->tops)); live; live &= live - 1) {
+    do {
+        for (unsigned live = tops_live(gm_load_rlx(&in.b->tops)); live; live &= live - 1) {
             unsigned i = first_of(live);
-            if (!in_group(m, g, gm_load_rlx(&b->keys[i])))
+            if (!in_group(m, g, gm_load_rlx(&in.b->cell[i].key)))
                 continue;
-            take_out((cell){b, i});
-            retire_cell(m, b, i);
+            take_out((cell){in.b, i});
+            retire_cell(m, in.b, i);
             ++*cleared;
         }
-    }
+    } while (advance(&in));
 }
 
 /* Evacuates all that a growth has left. */
@@ -1361,7 +1493,7 @@ static int lockfree_clear(void *self)
         if (!in)
             return GM_E_NOMEM;
         int64_t cleared = 0;
-        walk(m, table_now(m), (group){mask, i}, clear_bucket, &cleared);
+        walk(m, table_now(m), (group){mask, i}, clear_chain, &cleared);
         gm_add_rlx(lane_of(m, own_lane()), -cleared); /* a number, ordering nothing */
         if (i == mask)
             shrink_all(m);
@@ -1401,24 +1533,24 @@ static bool broken(inspection *s, int invariant, uint64_t bucket, unsigned depth
 }
 
 /* Whether the key of cell i is in an earlier cell too. */
-static bool is_twice(inspection *s, bucket *head, bucket *at, unsigned i)
+static bool is_twice(inspection *s, uint64_t chain, bucket *at, unsigned i)
 {
-    uint64_t word = gm_load_rlx(&at->keys[i]);
+    uint64_t word = gm_load_rlx(&at->cell[i].key);
     size_t len;
     const void *p = key_bytes(s->m, &word, &len);
     wanted k = want(s->m, p, len);
     cell first;
-    return !k.nan && (!search(s->m, head, &k, &first) || first.b != at || first.i != i);
+    return !k.nan && (!search(s->m, chain_of(s->t, chain), &k, &first) || first.b != at || first.i != i);
 }
 
 static bool check_cell(inspection *s, uint64_t i, bucket *b, unsigned depth, unsigned c)
 {
-    uint64_t hash = hash_of_key(s->m, gm_load_rlx(&b->keys[c])), top = gm_load_rlx(&b->tops) >> 8 * c & 0xFF;
+    uint64_t hash = hash_of_key(s->m, gm_load_rlx(&b->cell[c].key)), top = gm_load_rlx(&b->tops) >> 8 * c & 0xFF;
     if ((hash & s->t->mask) != i)
         return broken(s, brokenPlace, i, depth, c, hash & s->t->mask, i);
     if (top != top_of(hash))
         return broken(s, brokenTop, i, depth, c, top, top_of(hash));
-    if (is_twice(s, &s->t->buckets[i], b, c))
+    if (is_twice(s, i, b, c))
         return broken(s, brokenTwice, i, depth, c, 0, 0);
     if (s->before && !evacuated(bucket_of(s->before, hash)))
         return broken(s, brokenEarly, i, depth, c, hash & s->before->mask, 0);
@@ -1428,13 +1560,14 @@ static bool check_cell(inspection *s, uint64_t i, bucket *b, unsigned depth, uns
 
 static bool check_chain(inspection *s, uint64_t i)
 {
-    bucket *b = &s->t->buckets[i];
+    chain in = chain_of(s->t, i);
     unsigned depth = 0;
-    bool virgin = false, moved = evacuated(b);
+    bool virgin = false, moved = evacuated(in.b);
     s->evacuated += moved;
-    if (gm_load_rlx(&b->ctl) & CTL_LOCKED)
-        return broken(s, brokenLock, i, 0, 0, gm_load_rlx(&b->ctl), 0);
-    for (; b; b = gm_load_rlx(&b->overflow), depth++) {
+    if (gm_load_rlx(&in.b->ctl) & CTL_LOCKED)
+        return broken(s, brokenLock, i, 0, 0, gm_load_rlx(&in.b->ctl), 0);
+    do {
+        bucket *b = in.b;
         for (unsigned c = 0; c < cells; c++) {
             uint64_t top = gm_load_rlx(&b->tops) >> 8 * c & 0xFF;
             virgin = virgin || top == topVirgin;
@@ -1443,8 +1576,8 @@ static bool check_chain(inspection *s, uint64_t i)
             if (!moved && top >= topLeast && !check_cell(s, i, b, depth, c))
                 return false;
         }
-        s->overflows += depth != 0;
-    }
+        s->overflows += depth++ != 0;
+    } while (advance(&in));
     return true;
 }
 
@@ -1522,15 +1655,16 @@ static int lockfree_growing_to(void *self)
 static void free_entries(lockfree *m, table *t)
 {
     for (uint64_t i = 0; i <= t->mask; i++) {
-        if (evacuated(&t->buckets[i]))
+        chain in = chain_of(t, i);
+        if (evacuated(in.b))
             continue;
-        for (bucket *b = &t->buckets[i]; b; b = gm_load_rlx(&b->overflow)) {
-            for (uint64_t live = tops_live(gm_load_rlx(&b->tops)); live; live &= live - 1) {
-                uint64_t key = gm_load_rlx(&b->keys[first_of(live)]);
+        do {
+            for (unsigned live = tops_live(gm_load_rlx(&in.b->tops)); live; live &= live - 1) {
+                uint64_t key = gm_load_rlx(&in.b->cell[first_of(live)].key);
                 block_free(m, key_is_block(m, key) ? block_of_key(m, key) : NULL);
-                block_free(m, m->elem_inline ? NULL : block_of_elem(gm_load_rlx(&b->elems[first_of(live)])));
+                block_free(m, m->elem_inline ? NULL : block_of_elem(gm_load_rlx(&in.b->cell[first_of(live)].elem)));
             }
-        }
+        } while (advance(&in));
     }
 }
 
@@ -1561,6 +1695,8 @@ static bool set_up_log(lockfree *m, const gm_config *c)
     gm_eventlog_init(&m->log, entries, entries ? cap : 0, c->event_kinds ? c->event_kinds : UINT32_MAX);
     return entries || !cap;
 }
+
+static const word_paths *word_paths_for(const gm_content *t);
 
 /* What is needed beside the content: false if there is no memory. */
 static bool set_up(lockfree *m, const gm_config *c, const gm_guard_config *g)
@@ -1616,30 +1752,31 @@ static void lockfree_leave(void *self)
 
 static const gm_variant *lockfree_begin(void *self, const gm_usage_plan *plan)
 {
-    (void)self;
+    const lockfree *m = self;
     (void)plan;
-    return &gm_lockfree;
+    return m->words ? &m->words->table : &gm_lockfree;
 }
 
-const gm_variant gm_lockfree = {
-    .make = lockfree_make,
-    .drop = lockfree_drop,
-    .enter = lockfree_enter,
-    .leave = lockfree_leave,
-    .begin = lockfree_begin,
-    .end = lockfree_leave,
-    .get = get_by_kind,
-    .get_words = lockfree_get_words,
-    .assign = assign_by_kind,
-    .del = lockfree_del,
-    .load_or_store = lockfree_load_or_store,
-    .compare_and_swap = lockfree_compare_and_swap,
-    .add = lockfree_add,
-    .len = lockfree_len,
-    .range = lockfree_range,
-    .clear = lockfree_clear,
-    .growing_to = lockfree_growing_to,
-    .check = lockfree_check,
-    .stats = lockfree_stats,
-    .events = lockfree_events,
-};
+#define TABLE(the_get, the_assign)                                                                                             \
+    {                                                                                                                          \
+        .make = lockfree_make, .drop = lockfree_drop, .enter = lockfree_enter, .leave = lockfree_leave,                        \
+        .begin = lockfree_begin, .end = lockfree_leave, .get = the_get, .get_words = lockfree_get_words, .assign = the_assign, \
+        .del = lockfree_del, .load_or_store = lockfree_load_or_store, .compare_and_swap = lockfree_compare_and_swap,           \
+        .add = lockfree_add, .len = lockfree_len, .range = lockfree_range, .clear = lockfree_clear,                            \
+        .growing_to = lockfree_growing_to, .check = lockfree_check, .stats = lockfree_stats, .events = lockfree_events,        \
+    }
+
+const gm_variant gm_lockfree = TABLE(get_by_kind, assign_by_kind);
+
+static const word_paths *word_paths_for(const gm_content *t)
+{
+    static const word_paths any = {TABLE(get_word_any, assign_word_any), want_word_any, move_any};
+    if (t->key_kind != GM_MEM || t->key_size != 8 || t->elem_size != 8)
+        return NULL;
+#if GM_HAVE_NI
+    static const word_paths ni = {TABLE(get_word_ni, assign_word_ni), want_word_ni, move_ni};
+    if (t->hk.hasher == GM_HASH_AES)
+        return &ni;
+#endif
+    return &any;
+}

@@ -21,7 +21,8 @@ ROOT = Path(__file__).resolve().parents[2]
 CSRC = ROOT / "csrc"
 PREEMPTIONS = 2
 
-EIGHT = [("store", k, 100 + k) for k in range(8)]  # a full bucket: the next key starts a growth
+EIGHT = [("store", k, 100 + k) for k in range(8)]  # a full bucket of Go's: the next key starts a growth
+SEVEN = EIGHT[:7]  # the same of lockfree's
 UNLINK = {"delete": "unlink", "load_limit": "unlimited"}
 
 Calls = list[list[tuple[Any, ...]]]
@@ -63,7 +64,7 @@ MISTAKES = [
         "        if (ctl & CTL_EVACUATED & 0) {\n            unlock(b, ctl);\n            t =",
         "not_linearizable",
         GROWING,
-        setup=EIGHT,
+        setup=SEVEN,
     ),
     Mistake(
         "an assign of words does not look again whether the bucket was evacuated",
@@ -72,7 +73,7 @@ MISTAKES = [
         "    if (true)\n        how",
         "not_linearizable",
         GROWING,
-        setup=EIGHT,
+        setup=SEVEN,
     ),
     Mistake(
         "an iteration sets its flags by a plain or: the byte that says that a writer is inside is lost",
@@ -100,7 +101,7 @@ MISTAKES = [
         "    table_free(m, t);",
         "use_after_free",
         [[("store", 9, 90)], [("load", 0)]],
-        setup=[*EIGHT, ("store", 8, 80)],
+        setup=[*SEVEN, ("store", 8, 80)],
     ),
     Mistake(
         "a delete unlinks and frees an overflow bucket under a reader",
@@ -129,13 +130,23 @@ MISTAKES = [
         "        t = NULL;\n        b = bucket_of(t, k->hash);\n    }\n    if",
         "crash",
         [[("store", 9, 90)], [("load", 9)]],
-        setup=[*EIGHT, ("store", 8, 80)],
+        setup=[*SEVEN, ("store", 8, 80)],
+    ),
+    Mistake(
+        "a bucket says that there is an overflow bucket before there is one",
+        "sync/lockfree.c",
+        "    gm_store_rel(overflow_word(last), fresh); ",
+        "    gm_store_rel(&last.b->tops, gm_load_rlx(&last.b->tops) | TOPS_OVERFLOW);\n"
+        "    gm_store_rel(overflow_word(last), fresh); ",
+        "crash",
+        [[("store", 8, 80)], [("load", 9)]],
+        setup=SEVEN,
     ),
     Mistake(
         "a bucket stays locked after an insert",
         "sync/lockfree.c",
-        "    unlock(b, ctl);\n    if (how == INSERTED)",
-        "    if (how != INSERTED)\n        unlock(b, ctl);\n    if (how == INSERTED)",
+        "    unlock(b, ctl);\n    return how;",
+        "    if (how != INSERTED)\n        unlock(b, ctl);\n    return how;",
         "no_end",
         [[("store", 1, 1)], [("store", 2, 2)]],
     ),
@@ -146,7 +157,7 @@ MISTAKES = [
         "        if (ctl & CTL_EVACUATED & 0)\n            walk(",
         "wrong_range",
         [[("store", 9, 90)], [("range",)]],
-        setup=[*EIGHT, ("store", 8, 80)],
+        setup=[*SEVEN, ("store", 8, 80)],
     ),
     Mistake(
         "what a store replaces is not freed",
@@ -336,16 +347,16 @@ def test_a_mistake_is_found(m: Mistake, tmp_path: Path) -> None:
     assert (as_it_is.verdict, as_it_is.complete) == ("ok", True)
 
 
-ON_KEYS: dict[str, tuple[Calls, list[tuple[Any, ...]]]] = {
+ON_KEYS: dict[str, tuple[Calls, list[tuple[Any, ...]] | None]] = {  # set up by None: what fills the target's bucket
     "one key": ([[("store", 1, 10), ("load", 1)], [("add", 1, 5), ("delete", 1)]], [("store", 1, 1)]),
     "comparisons": (
         [[("compare_and_swap", 1, 1, 2), ("load", 1)], [("compare_and_swap", 1, 1, 3), ("compare_and_delete", 1, 3)]],
         [("store", 1, 1)],
     ),
     "a cell used again": ([[("delete", 1), ("store", 2, 20)], [("load", 1), ("load", 2)]], [("store", 1, 1)]),
-    "a growth beside a writer": ([[("store", 8, 80), ("store", 9, 90)], [("store", 0, 33), ("load", 0)]], EIGHT),
-    "a growth beside a reader": ([[("store", 8, 80), ("store", 9, 90)], [("load", 0), ("load", 1)]], EIGHT),
-    "a range beside a writer": ([[("store", 8, 80), ("delete", 0)], [("range",)]], EIGHT),
+    "a growth beside a writer": ([[("store", 8, 80), ("store", 9, 90)], [("store", 0, 33), ("load", 0)]], None),
+    "a growth beside a reader": ([[("store", 8, 80), ("store", 9, 90)], [("load", 0), ("load", 1)]], None),
+    "a range beside a writer": ([[("store", 8, 80), ("delete", 0)], [("range",)]], None),
     "promotion": ([[("store", 2, 20), ("load", 2)], [("load", 3), ("delete", 2)]], [("store", 1, 1), ("load", 1)]),
     "expunged": (
         [[("delete", 1), ("store", 2, 20)], [("store", 1, 11), ("load", 1)]],
@@ -358,6 +369,8 @@ ON_KEYS: dict[str, tuple[Calls, list[tuple[Any, ...]]]] = {
 @pytest.mark.parametrize("target", ["lockfree", "syncmap", "hashtrie"])
 def test_nothing_is_found_in_a_map(target: str, name: str) -> None:
     threads, setup = ON_KEYS[name]
+    if setup is None:
+        setup = SEVEN if target == "lockfree" else EIGHT
     found = explore(threads, target, setup=setup, preemptions=PREEMPTIONS)
     assert (found.verdict, found.bound, found.complete) == ("ok", PREEMPTIONS, True), str(found.failure)
     assert found.executions > 10

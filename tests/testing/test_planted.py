@@ -76,8 +76,8 @@ MISTAKES = [
         "an entry is seen before its elem, as without release",
         "lockfree",
         LOCKFREE,
-        "    gm_store_rel(&at.b->keys[at.i], key);  ",
-        "    gm_store_rel(&at.b->tops, tops_with(tops, at.i, top));\n    gm_store_rel(&at.b->keys[at.i], key);  ",
+        "    gm_store_rel(&at.b->cell[at.i].key, key);  ",
+        "    gm_store_rel(&at.b->tops, tops_with(tops, at.i, top));\n    gm_store_rel(&at.b->cell[at.i].key, key);  ",
         ballast=0,
     ),
     Mistake(
