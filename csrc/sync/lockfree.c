@@ -114,7 +114,7 @@
 #include "sync/content.h"
 #include "sync/epoch.h"
 
-enum { cells = 7, mostB = 48, lanes = 16, hotLine = 128, freedAtOnce = 256, mostLogged = 4096 };
+enum { cells = 7, mostB = 48, lanes = 16, hotLine = 128, freedAtOnce = 256, givenAtOnce = 1 << 20, mostLogged = 4096 };
 enum { topVirgin = 0, topDeleted = 1, topLeast = 2 };
 enum { halfLoads = 11 }; /* a growth begins at so many entries for two buckets */
 
@@ -141,7 +141,8 @@ typedef struct room {
 typedef struct table {
     gm_retired retired;
     unsigned B;
-    bool first; /* of its map: not made by a growth */
+    bool first;  /* of its map: not made by a growth */
+    size_t kept; /* bytes, from its beginning, that were not given back; of a retired one */
     uint64_t mask;
     struct table *_Atomic next;
     char apart[hotLine]; /* what is above is read by all */
@@ -176,7 +177,7 @@ typedef struct word_paths {
 
 struct lockfree {
     gm_content t;
-    gm_alloc first_alloc;
+    gm_alloc first_alloc, later_alloc; /* of tables */
     gm_epochs *epochs;
     bool key_inline, elem_inline, floats;
     const word_paths *words; /* where key and elem are words of eight bytes, else NULL */
@@ -572,7 +573,7 @@ static size_t table_size(unsigned B)
  * 10^6 entries are not faster for huge pages; a fill has fewer page faults.) */
 static const gm_alloc *memory_of(const lockfree *m, bool first)
 {
-    return first ? &m->first_alloc : &m->t.alloc;
+    return first ? &m->first_alloc : &m->later_alloc;
 }
 
 static table *table_new(lockfree *m, unsigned B, bool first)
@@ -625,12 +626,22 @@ static void table_free(lockfree *m, table *t)
     gm_release_lines(from, t, size);
 }
 
-/* A table may have very many overflow buckets: frees some, and leaves the rest to the next collection. */
+/* The last part of a large table that has not been given back yet; whether what is left is small. */
+static bool give_back(table *t)
+{
+    if (t->kept > (size_t)2 * givenAtOnce) {
+        t->kept -= givenAtOnce;
+        gm_alloc_discard((unsigned char *)t + t->kept, givenAtOnce);
+    }
+    return t->kept <= (size_t)2 * givenAtOnce;
+}
+
+/* A table may be large and have very many overflow buckets: frees some, and leaves the rest to the next collection. */
 static void table_release(void *owner, gm_retired *r)
 {
     table *t = (table *)(void *)r;
     lockfree *m = owner;
-    if (overflows_free(m, t, freedAtOnce))
+    if (overflows_free(m, t, freedAtOnce) && give_back(t))
         table_free(m, t);
     else
         gm_epoch_retire(m->epochs, r);
@@ -656,6 +667,7 @@ static void finish(lockfree *m, table *t, table *n)
 {
     gm_store_rel(table_word(m), n); /* pairs with table_now (O8) */
     report(m, (gm_event){.kind = GM_EV_GROW_END, .at_ns = gm_now_ns(), .n = entries(m)}, t->B, n->B);
+    t->kept = table_size(t->B);
     t->retired.release = table_release;
     gm_epoch_retire(m->epochs, &t->retired);
 }
@@ -1703,7 +1715,8 @@ static bool set_up(lockfree *m, const gm_config *c, const gm_guard_config *g)
 {
     if (!set_up_log(m, c))
         return false;
-    m->first_alloc = c->alloc || c->pages == GM_PAGES_SMALL ? m->t.alloc : gm_alloc_huge();
+    m->later_alloc = c->alloc ? *c->alloc : gm_alloc_mapped();
+    m->first_alloc = c->alloc || c->pages == GM_PAGES_SMALL ? m->later_alloc : gm_alloc_huge();
     m->floats = m->t.key_kind == GM_FLOAT64;
     m->key_inline = m->floats || (m->t.key_kind == GM_MEM && (m->t.key_size == 4 || m->t.key_size == 8));
     m->elem_inline = m->t.elem_size <= 8;
