@@ -377,7 +377,7 @@ def test_the_time_line() -> None:
 
 
 def test_growths_of_a_map_that_is_not_made_of_gos_are_on_the_time_line() -> None:
-    r = once({"assign_new": 100}, size=0, ops=200_000, variant="lockfree")
+    r = once({"assign_new": 100}, size=0, ops=170_000, variant="lockfree")  # the last growth begins at 5.5 * 2**14 and ends
     kinds = [e.kind for e in r.timeline.events if e.kind != "array_alloc"]
     assert kinds == ["grow_start", "grow_end"] * r.counters["growths"]
     assert [(e.from_B, e.to_B) for e in r.timeline.events if e.kind == "grow_end"] == [(b, b + 1) for b in range(15)]
