@@ -569,7 +569,8 @@ static size_t table_size(unsigned B)
 
 /* Where the memory of a table comes from. That of the first is in huge pages where it is large and the system has them: nobody
  * waits for a map that is being made. The first touch of 2 MB takes up to some milliseconds, which in a growth a write would
- * wait for, as for zeroing what the C library has had before: later ones are of fresh small pages. (Gets by the table's row of
+ * wait for, as for zeroing what the C library has had before: later ones are of fresh small pages. (In huge ones a writer makes
+ * 3.8 instead of 3.4 million assigns a second, and the longest takes 5.4 instead of 0.7 ms, medians of nine growths.) (Gets by the table's row of
  * 10^6 entries are not faster for huge pages; a fill has fewer page faults.) */
 static const gm_alloc *memory_of(const lockfree *m, bool first)
 {
