@@ -81,8 +81,8 @@ def grow_global_lock() -> Claim:
 
 
 # A second. So few that a lock keeps up which the system hands from one to the next, some 50 µs each: beyond that whoever was
-# once held up for a millisecond leaves a queue behind that never ends, growth or not. And so many that nobody sleeps in between:
-# the engine spins for the last 100 µs, and a machine may wake late.
+# once held up for a millisecond leaves a queue behind that never ends, growth or not. And so many that nobody sleeps, since a
+# machine may wake late: the engine spins for the last 100 µs before an operation.
 _WRITES, _READS = 10_500.0, 10_500.0
 _THRESHOLD = 5.0
 _LONGER = 4
