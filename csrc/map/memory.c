@@ -21,7 +21,7 @@
  *     slab  | link | bucket | string | string | bucket | ... not cut yet |      `cut` goes right
  *     cut_free[bytes / 16], [0] for what is larger: what was given back
  *
- * A string of 16 bytes takes 32 so, of one line, where the C library's memory takes 48 that lie in two of three times in two.
+ * A string of 16 bytes takes 32 so, of one line, where the C library's memory takes 48, and one in four lies in two lines.
  *
  * M4  What is taken is zeroed: slabs come so, and what was given back is zeroed when it is taken again.
  * M5  Slabs are for maps whose memory is theirs alone and lies anywhere: not for a collector's, nor for aligned buckets, nor

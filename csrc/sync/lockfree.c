@@ -1546,14 +1546,14 @@ static bool broken(inspection *s, int invariant, uint64_t bucket, unsigned depth
 }
 
 /* Whether the key of cell i is in an earlier cell too. */
-static bool is_twice(inspection *s, uint64_t chain, bucket *at, unsigned i)
+static bool is_twice(inspection *s, uint64_t bucket_index, bucket *at, unsigned i)
 {
     uint64_t word = gm_load_rlx(&at->cell[i].key);
     size_t len;
     const void *p = key_bytes(s->m, &word, &len);
     wanted k = want(s->m, p, len);
     cell first;
-    return !k.nan && (!search(s->m, chain_of(s->t, chain), &k, &first) || first.b != at || first.i != i);
+    return !k.nan && (!search(s->m, chain_of(s->t, bucket_index), &k, &first) || first.b != at || first.i != i);
 }
 
 static bool check_cell(inspection *s, uint64_t i, bucket *b, unsigned depth, unsigned c)

@@ -291,8 +291,8 @@ def test_a_stall_shows_in_the_open_loop() -> None:
 
 def test_the_stall_is_explained() -> None:
     r = stalled(rate=10_000)
-    worst = r.slowest[0]
-    assert worst.causes["array_allocation"] > 0.98 * worst.service_ns  # it may have begun late, where others want the CPU
+    stall = max(r.slowest, key=lambda one: one.service_ns)  # others want the CPU: what came due after it may be later still
+    assert stall.causes["array_allocation"] > 0.98 * stall.service_ns
     assert r.causes("assign_new", above=99)["backlog"] > 0.9
     unfolded = r.causes("assign_new", above=99, unfold_backlog=True)
     assert unfolded["array_allocation"] > 0.9
