@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from gomap._core import ffi, lib
+from gomap._states import chain_text, first_difference, state_header, state_text
 from gomap.errors import OK, GomapError, ensure
 from gomap.knobs import checked_knobs, core_knobs
 
@@ -359,9 +360,9 @@ class Replay:
         lines = [f"{self.source}, line {self.line}: {what}", f"  model:    {got!r}", f"  recorded: {want!r}"]
         if state is None:
             return "\n".join([*lines, f"  (no states: {self.m.header().nbuckets:,} buckets are too many to show)"])
-        lines += ["  the model's state:", *_state_text(state)]
+        lines += ["  the model's state:", *state_text(state)]
         if self.wanted_state is not None:
-            lines += ["  the recorded state:", *_state_text(self.wanted_state)]
+            lines += ["  the recorded state:", *state_text(self.wanted_state)]
         else:
             lines.append("  (the file gives no full state at this line)")
         return "\n".join(lines)
@@ -524,7 +525,7 @@ class Replay:
 
     def _check_digests(self, o: Json) -> None:
         if "state" in o:
-            self.need("state", _first_difference(self.m.state(), o["state"]), None)
+            self.need("state", first_difference(self.m.state(), o["state"]), None)
             self.tally["states"] += 1
         if "raw" in o:
             self.need("raw digest", self.m.digest(raw=True), o["raw"])
@@ -538,51 +539,6 @@ class Replay:
         self.need("resets", self.resets, o["resets"])
         self.tally["growths"] += len(self.growths)
         self.tally["resets"] += len(self.resets)
-
-
-def _first_difference(got: Json, want: Json) -> str | None:
-    """Where two states differ first, in words; None if they are equal."""
-    for field in got:
-        if got[field] == want.get(field):
-            continue
-        if field in ("buckets", "oldbuckets") and got[field] and want.get(field):
-            for i, (a, b) in enumerate(zip(got[field], want[field], strict=False)):
-                if a != b:
-                    return f"{field}[{i}] differs"
-        return f"{field} is {got[field]!r}, recorded {want.get(field)!r}"[:200]
-    return None
-
-
-def _state_text(state: Json) -> list[str]:
-    """A state for reading: the header, then every chain, elided in the middle."""
-    lines = ["    " + " ".join(f"{k}={v}" for k, v in state_header(state).items())]
-    for name in ("buckets", "oldbuckets"):
-        chains = state[name] or []
-        for i, chain in enumerate(chains):
-            if 24 < i < len(chains) - 8:
-                if i == 25:
-                    lines.append(f"    ... {len(chains) - 33} chains ...")
-                continue
-            lines += [f"    {text}" for text in chain_text(name, i, chain)]
-    return lines
-
-
-def state_header(state: Json) -> Json:
-    """A state without its buckets."""
-    return {k: v for k, v in state.items() if k not in ("buckets", "oldbuckets")}
-
-
-def chain_text(name: str, i: int, chain: list[Json]) -> list[str]:
-    """The buckets of chain `i` for reading, a line each."""
-    places = [f"{name}[{i}]", *(f"  overflow p={b.get('p')}" for b in chain[1:])]
-    return [
-        f"{place:<16} t={b['t']} k={_slots_text(b['k'])} e={_slots_text(b['e'])}"
-        for place, b in zip(places, chain, strict=True)
-    ]
-
-
-def _slots_text(slots: list[str] | int) -> str:
-    return "0" if isinstance(slots, int) else "[" + " ".join(s or '""' for s in slots) + "]"
 
 
 class _Lines:
