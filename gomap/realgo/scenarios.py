@@ -325,7 +325,9 @@ def write_commands(plan: Plan, rng: random.Random, hash_of: Callable[[bytes], in
     while len(writer.commands) < plan.ops:
         before = len(writer.commands)
         phase = rng.choices(phases, weights=[5, 3, 3, 2, 2, 1, 6][: len(phases)])[0]
-        phase(max(8, rng.randint(plan.ops // 8, plan.ops) - before // 2))
+        n = max(8, rng.randint(plan.ops // 8, plan.ops) - before // 2)
+        writer.rng = random.Random(rng.getrandbits(64))  # what a phase takes hangs on the hashes, the next phase must not
+        phase(n)
         if rng.randrange(12) == 0 and before < len(writer.commands):
             writer.clear()
     return [*writer.commands[: plan.ops], "k"]

@@ -90,6 +90,24 @@ def test_a_seed_fixes_the_operations() -> None:
     assert commands(3) != commands(4)
 
 
+def test_a_seed_fixes_the_maps_whatever_seeds_go_draws(oracle_binary: Path) -> None:
+    """What was tried must not hang on Go's random hash0."""
+
+    class Opened(Oracle):
+        opened: list[tuple[str, str, int]]
+
+        def open(self, key: str, elem: str, hint: int, **named: Any) -> Json:
+            self.opened.append((key, elem, hint))
+            return super().open(key, elem, hint, **named)
+
+    def maps() -> list[tuple[str, str, int]]:
+        Opened.opened = []
+        assert isinstance(check_live(oracle_binary, 10_000, 5, child=Opened), Counter)
+        return Opened.opened
+
+    assert maps() == maps()
+
+
 # -- what differs is noticed
 
 
