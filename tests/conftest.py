@@ -7,6 +7,7 @@ workers that share could keep out for ever one that waits to be alone.
 
 import fcntl
 import os
+import signal
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -56,8 +57,11 @@ SLOW = ("sanitized", "test_planted", "test_locks", "test_verify", "test_report",
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Files go to the workers of pytest-xdist in the order below, not by how many tests they have."""
+    """Files go to the workers of pytest-xdist in the order below, not by how many tests they have. And Ctrl-C arrives, as some
+    tests need it: what a shell runs in the background begins with it ignored, and so would all that it runs."""
     config.option.loadscopereorder = False
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
