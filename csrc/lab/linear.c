@@ -24,7 +24,9 @@
  *   N4  A call with a negative status did nothing and is left out.
  *   N5  Of a violation, what is reported is itself one: it begins with the last instant at which the set had one
  *       configuration, of which value and calls are given, and calls that change nothing are left out as long as the
- *       rest cannot be ordered. (A call that changes something is not: the others' answers may depend on it.)
+ *       rest cannot be ordered. (A call that changes something is not: the others' answers may depend on it.) Without those
+ *       the set may have one configuration at a later instant: both are done until nothing goes any more. So what is
+ *       reported, checked again, is reported as it is.
  *   N6  Keys are looked at in ascending order; the first violation ends it.
  *   N7  Of a call whose caller was not told what was there (`untold`: a store, an add; of a delete: what, not whether)
  *       every answer is right in that respect. It changes what the key holds all the same.
@@ -368,6 +370,15 @@ static int minimise(sweep *s, rest *r, uint64_t *calls, edge *trial)
     return GM_VERDICT_VIOLATION;
 }
 
+/* Begins it later, if it has one configuration at a later instant now. */
+static int cut_again(sweep *s, rest *r, edge *copy)
+{
+    uint64_t n = r->n, stopped;
+    memcpy(copy, r->edges, n * sizeof *copy);
+    int status = sweep_edges(s, copy, n, r->held, &stopped);
+    return status == GM_VERDICT_VIOLATION ? cut(s, copy, s->single, stopped, r->held, r) : status;
+}
+
 static void report(const rest *r, uint64_t *which, gm_linear_result *out)
 {
     out->present = r->held.present;
@@ -387,8 +398,12 @@ static int explain(sweep *s, const edge *edges, uint64_t end, gm_held held, uint
         return GM_E_NOMEM;
     rest r = {.edges = memory};
     int status = cut(s, edges, single, end, held, &r);
-    if (status == GM_VERDICT_VIOLATION)
+    for (uint64_t before = 0; status == GM_VERDICT_VIOLATION && before != r.n;) {
+        before = r.n;
         status = minimise(s, &r, (uint64_t *)(void *)(memory + 2 * room), memory + room);
+        if (status == GM_VERDICT_VIOLATION)
+            status = cut_again(s, &r, memory + room);
+    }
     if (status == GM_VERDICT_VIOLATION)
         report(&r, which, out);
     s->alloc.release(s->alloc.ctx, memory, size);
@@ -397,7 +412,7 @@ static int explain(sweep *s, const edge *edges, uint64_t end, gm_held held, uint
 
 /* ------------------------------------------------------------------ all keys */
 
-/* By key, then time; at one time starts before ends (N2). */
+/* By key, then time; at one time starts before ends (N2), both in the order of the calls. */
 static int by_key_and_time(const void *a, const void *b)
 {
     const edge *x = a, *y = b;
@@ -405,7 +420,9 @@ static int by_key_and_time(const void *a, const void *b)
         return x->key < y->key ? -1 : 1;
     if (x->at != y->at)
         return x->at < y->at ? -1 : 1;
-    return (int)x->is_end - (int)y->is_end;
+    if (x->is_end != y->is_end)
+        return (int)x->is_end - (int)y->is_end;
+    return (x->event > y->event) - (x->event < y->event);
 }
 
 static bool sound(const gm_history_event *e)

@@ -16,8 +16,9 @@ cannot come later; the last call taken out is put back and the walk goes on behi
   W4  What is left of a violation begins with the last instant at which one state only was possible, and the same calls done.
       Of its calls those that changed the state in none of the orders tried are left out while the others still cannot be
       ordered: an order that is right with such a call is right without it, so what is left is a violation for the same reason.
-      It is minimal in this sense: no single one of those can be left out any more. Calls that change something stay, since
-      others' answers may rest on them.
+      Without them there may be such an instant later: both are done until nothing goes any more. It is minimal in this sense:
+      no single one of those can be left out any more. Calls that change something stay, since others' answers may rest on
+      them.
   W5  A call that only looks (`Spec.reads`) is done as soon as its answer is right, and never put off: what can follow
       without it can follow with it. So any number of them that overlap cost no more than one.
 
@@ -202,24 +203,43 @@ def _idle(found: Search, calls: Sequence[Call]) -> list[int]:
     return [i for i, c in enumerate(calls) if i not in found.changing and (i in found.accepted or c.end > found.end)]
 
 
-def what_is_left(spec: Spec, calls: Sequence[Call], found: Search, budget: int) -> Left:
-    """A violation made small (W3, W4)."""
-    until = found.end
-    quiet = found.accepted - found.changing
-    near = [i for i, c in enumerate(calls) if c.start <= until]
-    renumbered = frozenset(new for new, i in enumerate(near) if i in quiet)
-    state, kept = _certain(spec, spec.init(), [calls[i] for i in near], renumbered, until, budget)
-    idle = _idle(search(spec, state, kept, budget, until), kept)
+def _without_idle(spec: Spec, left: Left, until: int, budget: int) -> tuple[Left, Search]:
+    """Leaves out what may be left out (W4), half of it at once, then a quarter, down to one by one. And the search of what is
+    left; where the budget does not allow one, nothing is left out."""
+    state, kept = left
+    found = search(spec, state, kept, budget, until)
+    if found.verdict != "violation":
+        return left, found._replace(end=until)
+    idle = _idle(found, kept)
     chunk = len(idle)
     while chunk:
         first = 0
         while first < len(idle):
             fewer = _without(kept, idle[first : first + chunk])
-            again = search(spec, state, fewer, budget, until)
+            again = search(spec, state, fewer, budget, found.end)
             if again.verdict == "violation":
-                kept, until = fewer, again.end
-                idle = _idle(again, kept)
+                kept, found = fewer, again
+                idle = _idle(found, kept)
             else:
                 first += chunk
         chunk //= 2
-    return Left(state, tuple(sorted((c for c in kept if c.start <= until), key=lambda c: (c.start, c.end))))
+    return Left(state, kept), found
+
+
+def _before(left: Left, found: Search) -> tuple[Left, frozenset[int]]:
+    """Without what starts behind the violation; and the places of calls that are right somewhere and change nothing."""
+    near = [i for i, c in enumerate(left.calls) if c.start <= found.end]
+    quiet = found.accepted - found.changing
+    return Left(left.state, tuple(left.calls[i] for i in near)), frozenset(n for n, i in enumerate(near) if i in quiet)
+
+
+def what_is_left(spec: Spec, calls: Sequence[Call], found: Search, budget: int) -> Left:
+    """A violation made small (W3, W4)."""
+    left, quiet = _before(Left(spec.init(), tuple(calls)), found)
+    while True:
+        certain = _certain(spec, left.state, left.calls, quiet, found.end, budget)
+        fewer, found = _without_idle(spec, certain, found.end, budget)
+        fewer, quiet = _before(fewer, found)
+        if fewer == left:
+            return Left(left.state, tuple(sorted(left.calls, key=lambda c: (c.start, c.end))))
+        left = fewer

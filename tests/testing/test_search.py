@@ -199,6 +199,19 @@ def test_what_is_left_begins_where_all_is_certain() -> None:
     assert "take() -> 8" in str(found)
 
 
+def test_what_is_left_begins_as_late_as_it_can() -> None:
+    """As long as the last take counts there are two orders when the wrong one ends; without it there is one before."""
+    calls = [
+        Call("put", (0,), None, 0, 2),
+        Call("take", (), 0, 1, 6),
+        Call("put", (2,), None, 3, 7),
+        Call("take", (), 0, 4, 8),
+        Call("take", (), None, 5, 9),
+    ]
+    found = check_linearizable(Calls.of(calls), Queue())
+    assert (found.held, found.operations) == ((2,), (calls[3],))
+
+
 # ------------------------------------------------------------------ counters and sets in the core
 
 
