@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -15,7 +16,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-COMPILER = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
+COMPILER = shlex.split(os.environ.get("CC", "")) or [name for name in ("cc", "gcc", "clang") if shutil.which(name)][:1]
+"""A command; `CC="ccache gcc"` spares runs of the tests on the same sources their compilation. Empty: there is none."""
 SANITIZERS = ("thread", "address,undefined")
 
 
@@ -32,7 +34,7 @@ def _compiled(source: Path, flags: tuple[str, ...], objects: Path) -> Path:
     made = objects / f"{source.stem}-{name}.o"
     if not made.exists():
         own = made.with_suffix(f".{os.getpid()}.o")
-        subprocess.run([str(COMPILER), *flags, f"-I{ROOT / 'csrc'}", "-c", str(source), "-o", str(own)], check=True)
+        subprocess.run([*COMPILER, *flags, f"-I{ROOT / 'csrc'}", "-c", str(source), "-o", str(own)], check=True)
         own.replace(made)
     return made
 
@@ -42,7 +44,7 @@ def _can_link(sanitizer: str) -> bool:
     with tempfile.TemporaryDirectory() as name:
         probe = Path(name) / "probe.c"
         probe.write_text("int main(void) { return 0; }\n")
-        command = [str(COMPILER), f"-fsanitize={sanitizer}", str(probe), "-o", str(probe.with_suffix(""))]
+        command = [*COMPILER, f"-fsanitize={sanitizer}", str(probe), "-o", str(probe.with_suffix(""))]
         return subprocess.run(command, capture_output=True).returncode == 0
 
 
@@ -56,10 +58,10 @@ def build(
 ) -> Path:
     """The program with one sanitizer; skips where the compiler has no run-time library for it. Each source is compiled once a
     run of the tests for the same flags, two or more at a time. `more` flags are for it and for the folders `for_more`."""
-    if COMPILER is None:
+    if not COMPILER:
         pytest.skip("no C compiler")
     if not _can_link(sanitizer):
-        pytest.skip(f"{COMPILER} cannot link -fsanitize={sanitizer}")
+        pytest.skip(f"{COMPILER[0]} cannot link -fsanitize={sanitizer}")
     flags = ("-std=gnu11", "-O1", "-g1", "-fno-strict-aliasing", f"-fsanitize={sanitizer}", "-fno-sanitize-recover=all")
 
     def compiled(source: Path) -> Path:
@@ -69,7 +71,7 @@ def build(
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         objects = list(pool.map(compiled, [program, *sources]))
     built = folder / program.stem
-    subprocess.run([COMPILER, *flags, *map(str, objects), "-o", str(built), "-lm", "-lpthread"], check=True)
+    subprocess.run([*COMPILER, *flags, *map(str, objects), "-o", str(built), "-lm", "-lpthread"], check=True)
     return built
 
 

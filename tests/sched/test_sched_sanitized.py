@@ -19,13 +19,13 @@ def test_no_sanitizer_complains(sanitizer: str, tmp_path: Path) -> None:
     assert run(built, ["all", "10000"], sanitizer) == "ok\n"
 
 
-@pytest.mark.skipif(COMPILER is None, reason="no C compiler")
+@pytest.mark.skipif(not COMPILER, reason="no C compiler")
 @pytest.mark.parametrize("flags", [(), ("-DGM_PAUSE",), ("-DGM_CORO_PORTABLE",)], ids=["plain", "held up", "portable"])
 def test_no_goroutine_is_lost_or_run_twice(flags: tuple[str, ...], tmp_path: Path, pytestconfig: pytest.Config) -> None:
     """--sched-steps switches and operations under stealing and preemption, without a sanitizer's slowness; fewer where threads
     are held up before ordered accesses, and where the switch is the C library's."""
     built = tmp_path / "sched"
-    command = [str(COMPILER), "-std=gnu11", "-O2", "-fno-strict-aliasing", *flags, f"-I{ROOT / 'csrc'}", str(PROGRAM)]
+    command = [*COMPILER, "-std=gnu11", "-O2", "-fno-strict-aliasing", *flags, f"-I{ROOT / 'csrc'}", str(PROGRAM)]
     subprocess.run([*command, *map(str, SOURCES), "-o", str(built), "-lm", "-lpthread"], check=True)
     steps = pytestconfig.getoption("--sched-steps") // (10 if flags else 1)
     assert run(built, ["all", str(steps)], "") == "ok\n"

@@ -16,19 +16,18 @@ BASE = [CSRC / "base" / f"{name}.c" for name in ("alloc", "clock", "rng", "threa
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """What the check stands on, compiled once."""
-    if COMPILER is None:
+    if not COMPILER:
         pytest.skip("no C compiler")
     folder = tmp_path_factory.mktemp("base")
-    subprocess.run([COMPILER, *FLAGS, f"-I{CSRC}", "-c", *map(str, BASE)], cwd=folder, check=True)
+    subprocess.run([*COMPILER, *FLAGS, f"-I{CSRC}", "-c", *map(str, BASE)], cwd=folder, check=True)
     return sorted(map(str, folder.glob("*.o")))
 
 
 def brute(folder: Path, base: list[str], histories: int, *, instead: Path = CSRC) -> subprocess.CompletedProcess[str]:
     """instead: a folder whose files are taken before those of csrc."""
-    assert COMPILER is not None
     check = instead / "lab" / "linear.c"
     sources = [str(ROOT / "tests" / "testing" / "brute.c"), str(check if check.exists() else CSRC / "lab" / "linear.c")]
-    command = [COMPILER, *FLAGS, f"-I{instead}", f"-I{CSRC}", *sources, *base, "-o", str(folder / "brute"), "-lm", "-lpthread"]
+    command = [*COMPILER, *FLAGS, f"-I{instead}", f"-I{CSRC}", *sources, *base, "-o", str(folder / "brute"), "-lm", "-lpthread"]
     subprocess.run(command, check=True)
     return subprocess.run([str(folder / "brute"), str(histories), "1"], capture_output=True, text=True, timeout=600)
 

@@ -125,20 +125,18 @@ class Objects:
     flags = ("-std=gnu11", "-O1", "-fno-strict-aliasing", "-DGM_PAUSE", f"-I{CSRC}")
 
     def __init__(self, folder: Path) -> None:
-        if COMPILER is None:
+        if not COMPILER:
             pytest.skip("no C compiler")
         self.folder = folder
         self.of = {path: self.compiled(path, folder / f"{path.parent.name}_{path.stem}.o") for path in [*SOURCES, PROGRAM]}
 
     def compiled(self, source: Path, to: Path) -> Path:
-        assert COMPILER is not None
-        subprocess.run([COMPILER, *self.flags, f"-I{CSRC / 'sync'}", "-c", str(source), "-o", str(to)], check=True)
+        subprocess.run([*COMPILER, *self.flags, f"-I{CSRC / 'sync'}", "-c", str(source), "-o", str(to)], check=True)
         return to
 
     def program(self, *, instead: dict[Path, Path], name: str) -> Path:
-        assert COMPILER is not None
         built, objects = self.folder / name, {**self.of, **instead}
-        subprocess.run([COMPILER, *map(str, objects.values()), "-o", str(built), "-lm", "-lpthread"], check=True)
+        subprocess.run([*COMPILER, *map(str, objects.values()), "-o", str(built), "-lm", "-lpthread"], check=True)
         return built
 
 
