@@ -45,10 +45,10 @@ def test_mark_bits_that_are_not_atomic_get_lost(built: Callable[[str], Path]) ->
     assert int(out.split()[0]) > 0
 
 
-@pytest.mark.skipif(COMPILER is None, reason="no C compiler")
+@pytest.mark.skipif(not COMPILER, reason="no C compiler")
 def test_many_allocations(tmp_path: Path, pytestconfig: pytest.Config) -> None:
     """--heap-allocations with marking running all the time, without a sanitizer's slowness: 10^8 take a minute or so."""
     built = tmp_path / "heap"
-    command = [str(COMPILER), "-std=gnu11", "-O2", "-fno-strict-aliasing", f"-I{ROOT / 'csrc'}", str(PROGRAM)]
+    command = [*COMPILER, "-std=gnu11", "-O2", "-fno-strict-aliasing", f"-I{ROOT / 'csrc'}", str(PROGRAM)]
     subprocess.run([*command, *map(str, SOURCES), "-o", str(built), "-lm", "-lpthread"], check=True)
     assert run(built, ["graph", str(pytestconfig.getoption("--heap-allocations"))], "").endswith("ok\n")
