@@ -18,7 +18,7 @@ from bench.table.inputs import Single, draw_keys, write_operations, write_single
 from bench.table.lines import Line
 from bench.table.plot import curves
 from bench.table.programs import Failed, Program, build_driver
-from bench.table.single import check_round
+from bench.table.single import LIMIT, check_round
 from gomap.lab import Uniform, Zipf
 from gomap.lab.machine import two_cores
 
@@ -69,8 +69,9 @@ def test_one_thread(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_two_threads(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     found = run(tmp_path, "--only", "concurrent,growth")
     there = peers_of(found, "concurrent")
-    assert there ^ peers_of(found, "growth") <= {"std-rwlock", PAUSE}
-    assert there | absent(found, *PEERS) == {*PEERS, *(GO_MAPS if "Go swiss" not in found["absent"] else ())}
+    assert there ^ peers_of(found, "growth") <= {"std-rwlock", PAUSE, LIMIT}
+    assert {line["row"] for line in found["lines"] if line["peer"] == LIMIT} == {"read only"}
+    assert there | absent(found, *PEERS) == {*PEERS, LIMIT, *(GO_MAPS if "Go swiss" not in found["absent"] else ())}
     rates = [line for line in found["lines"] if line["unit"] == "operations/s" and line["group"] == "concurrent"]
     assert {line["row"] for line in rates} == {mix.name for mix in MIXES}
     assert sum(line["best"] for line in rates) == len(MIXES)

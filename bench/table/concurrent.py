@@ -20,7 +20,7 @@ from bench.table.aims import GROWTH, MIXES, PAUSE, SYNC_MAP, TAILS, Aim, Mix
 from bench.table.inputs import Operations, write_operations
 from bench.table.lines import Line
 from bench.table.programs import Failed, Number, Program, Tell
-from bench.table.single import Memory
+from bench.table.single import LIMIT, Memory
 from gomap.lab import Uniform, Zipf
 from gomap.lab.keystreams import KeyStream
 
@@ -209,6 +209,12 @@ def _against_all(
     return lines
 
 
+def _against_limit(row: str, n: int, found: dict[str, Found]) -> Line:
+    """The line of bare memory; no aim: no map can reach it."""
+    ours, bare = (found[name].best("rate", more=True, share=1.0) for name in (OURS, LIMIT))
+    return Line("concurrent", row, n, LIMIT, "rate", ours, bare)
+
+
 def _stream(mix: Mix) -> KeyStream:
     return Uniform() if mix.zipf is None else Zipf(mix.zipf)
 
@@ -240,10 +246,16 @@ def concurrent_lines(
             tell(f"{mix.name}, {n:,} entries, {len(designs)} maps")
             operations = write_operations(folder / f"mix-{n}", n, _LENGTH[quick], mix.assign_percent, _stream(mix), n)
             trips.append(_round_trip(designs[0].binary, cpus, f"{mix.name}, {n:,}"))
-            with Stage(designs, operations, memory) as stage:
+            limit = [Design(LIMIT, designs[0].binary, "limit")] if mix.assign_percent == 0 else []
+            with Stage([*designs, *limit], operations, memory) as stage:
                 found = _in_turn(stage, repeats, cpus, lambda program, timed, on: run_round(program, ms, timed, on))
+            bare = _against_limit(mix.name, n, found) if limit else None
+            if bare:
+                del found[LIMIT], memory[LIMIT]
             aims = {"best": mix.best.get(n, Aim()), "Go sync.Map": SYNC_MAP.get(n, Aim())}
             yield from _against_all("concurrent", mix.name, n, "rate", "rate", found, aims)
+            if bare:
+                yield bare
             yield from _against_all("concurrent", f"{mix.name}: p99.9 of gets", n, "p99.9", "ns", found, {"best": TAILS})
 
 

@@ -12,7 +12,7 @@ from bench.table.inputs import Single, write_single
 from bench.table.lines import Line
 from bench.table.programs import Failed, Number, Program, Tell, running
 
-__all__ = ["Memory", "check_round", "single_lines"]
+__all__ = ["LIMIT", "Memory", "check_round", "single_lines"]
 
 OURS = "gomap"
 LIMIT = "the machine's limit"

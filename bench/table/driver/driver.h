@@ -43,4 +43,7 @@ gather *gather_new(uint64_t buckets, const uint64_t *keys, size_t n); /* NULL: n
 void gather_free(gather *g);
 int gather_time(gather *g, const char *row, const uint64_t *elems, timed *t); /* -1: no such row */
 
+/* bare.c: what gets would take that had nothing to search, as a table of functions. */
+extern const struct gm_variant bare_table;
+
 #endif

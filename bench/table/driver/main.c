@@ -4,7 +4,8 @@
  *     time ROW                 one round of a row            -> ns operations hits sum faults
  *     limit ROW                the same of bare memory       -> ns operations hits sum faults
  *     memory                   of the map                    -> bytes
- *     shared TABLE FOLDER [-]  one map for several threads: "own:ID", or "LIBRARY:NAME" of bench/peers; filled; -: none yet
+ *     shared TABLE FOLDER [-]  one map for several threads: "own:ID", "LIBRARY:NAME" of bench/peers, or "limit"
+ *                              (bare.c: gets only); filled; -: none yet
  *                                                            -> bytes that the process grew by
  *     run MS TIMED CPU...      a thread a CPU (-1: not pinned) for so long -> see shared.c
  *     growth MS TIMED CPU CPU  a reader beside a writer that grows a map   -> see shared.c

@@ -237,6 +237,8 @@ static void *new_map(const gm_variant *v, uint64_t hint)
 
 static const gm_variant *table_of(char *name)
 {
+    if (strcmp(name, "limit") == 0)
+        return &bare_table;
     if (strncmp(name, "own:", 4) == 0)
         return gm_variant_of(atoi(name + 4));
     char *colon = strrchr(name, ':');
