@@ -84,6 +84,10 @@ AES_FN aes_t AES(aes_load)(const void *p)
     memcpy(&b, p, 16);
     return b;
 }
+AES_FN aes_t AES(aes_load_aligned)(const void *p)
+{
+    return AES(aes_load)(p);
+}
 AES_FN aes_t AES(aes_xor)(aes_t a, aes_t b)
 {
     for (int i = 0; i < 4; i++)

@@ -44,6 +44,10 @@ AES_FN aes_t AES(aes_load)(const void *p)
 {
     return _mm_loadu_si128((const __m128i *)p);
 }
+AES_FN aes_t AES(aes_load_aligned)(const void *p)
+{
+    return _mm_load_si128((const __m128i *)p);
+}
 AES_FN aes_t AES(aes_xor)(aes_t a, aes_t b)
 {
     return _mm_xor_si128(a, b);

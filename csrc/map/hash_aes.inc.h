@@ -1,7 +1,7 @@
 /* hash_aes.inc.h: Go's AES hash, written once over a 16-byte block type and compiled twice (see hash.c for the algorithm).
  *
- * The includer defines AES(name), AES_FN, aes_t and the five block operations aes_word, aes_load, aes_xor, aes_round and
- * aes_low. No include guard: this is a template.
+ * The includer defines AES(name), AES_FN, aes_t and the six block operations aes_word, aes_load, aes_load_aligned, aes_xor,
+ * aes_round and aes_low. No include guard: this is a template.
  */
 
 /* The block absorbs itself as round key n times: a mixer that needs no key schedule. */
@@ -14,7 +14,7 @@ AES_FN aes_t AES(aes_scramble)(aes_t s, int n)
 
 AES_FN aes_t AES(aes_key)(const gm_hashkeys *hk, unsigned i)
 {
-    return AES(aes_load)(hk->aeskeysched + (size_t)16 * i);
+    return AES(aes_load_aligned)(hk->aeskeysched + (size_t)16 * i);
 }
 
 /* Keys of 4 or 8 bytes: seed and key side by side in one block, three rounds with three words of the schedule. */
