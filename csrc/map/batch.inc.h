@@ -27,9 +27,10 @@
  *       the last entry only, and after that one a batch of deletes has nothing left to find.
  *   B3  A key whose hash is drawn (NaN) draws it once, in the order of the keys.
  *
- * Rejected: a step more for strings, which asks for the bytes of a key one block ahead (10^6 keys of 16 bytes: 57 ns a get instead
- * of 53); setting and clearing hashWriting once for a run of writes instead of for each (overwrites in 10^6 entries: 20.5 ns and
- * 20.2); prefetchw for the lines of writes, which the compiler makes an ordinary prefetch of (43.1 ns and 41.6 on a busy machine).
+ * Rejected: a step more for strings, which asks for the bytes of a key one block ahead (10^6 keys of 16 bytes: 57 ns a get
+ * instead of 53); setting and clearing hashWriting once for a run of writes instead of for each (overwrites in 10^6 entries:
+ * 20.5 ns and 20.2); prefetchw for the lines of writes, which the compiler makes an ordinary prefetch of (43.1 ns and 41.6 on
+ * a busy machine).
  */
 
 enum { P(block) = 16, P(ring) = 4 * P(block), P(near) = 1 << 18 };

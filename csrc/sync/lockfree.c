@@ -77,8 +77,8 @@
  *   P3  A write does at most two evacuations: one that it needs, and one that is not locked. Tickets go round, so a bucket
  *       whose helper sleeps, or had no memory, is come by again; tables are done long before the next growth is due.
  *   P4  Allocating the next table, of fresh pages, holds up only the one who does it; the old one is given back a megabyte at a
- *       time. A second one tries when there are twice as
- *       many entries as there should be, and so on: the map does not depend on the first one being run.
+ *       time. A second one tries when there are twice as many entries as there should be, and so on: the map does not depend on
+ *       the first one being run.
  *   P5  A thread that sleeps holding a bucket's lock holds up writes to it, and the end of the growth, nothing else.
  *   P6  range, clear: a lock for each bucket, for the time of copying or deleting its entries. Memory is held back only while
  *       a group is visited.
@@ -97,20 +97,21 @@
  *   - The chains of a table never become shorter; deleted cells are used again, and when overflow buckets outnumber buckets the
  *     table is replaced by one as large.
  *
- * Rejected: a version for each cell (a word more to load on every hit, to spare retries that are rare); moving entries within a
- * chain to fill gaps (then a miss would need a second look, and a get of a key that is never written could be held up);
- * forwarding readers by locking while a bucket is evacuated (readers would wait); hashes in the cells (8 bytes an entry); eight
- * cells with the keys together, the elems together and the overflow pointer behind them, 152 bytes in three or four lines (10^6
- * entries: batches of gets take 5 to 10 % longer; single gets no longer); buckets of one line, with three cells (10^6 entries, read
- * only: 18.5 million gets a second instead of 21.9, p99.9 1,120 instead of 940 ns, 43 instead of 37 bytes an entry: more keys are in
- * overflow buckets, and each of those is three waits); prefetchw where a write will follow (no difference); asking for the lines
- * of both evacuations and their targets before the first (a growing writer makes 2.41 instead of 2.43 million assigns a second).
+ * Rejected: a version for each cell (a word more to load on every hit, to spare retries that are rare); moving entries within
+ * a chain to fill gaps (then a miss would need a second look, and a get of a key that is never written could be held up);
+ * forwarding readers by locking while a bucket is evacuated (readers would wait); hashes in the cells (8 bytes an entry);
+ * eight cells with the keys together, the elems together and the overflow pointer behind them, 152 bytes in three or four
+ * lines (10^6 entries: batches of gets take 5 to 10 % longer; single gets no longer); buckets of one line, with three cells
+ * (10^6 entries, read only: 18.5 million gets a second instead of 21.9, p99.9 1,120 instead of 940 ns, 43 instead of 37 bytes
+ * an entry: more keys are in overflow buckets, and each of those is three waits); prefetchw where a write will follow (no
+ * difference); asking for the lines of both evacuations and their targets before the first (a growing writer makes 2.41
+ * instead of 2.43 million assigns a second).
  *
- * What single gets of 10^6 entries wait for is memory. Two threads, each round on a map of its own, medians of fifteen: 36 million
- * gets a second; without epochs and the second look at the version 39; a get that hashes its key, loads one word of one line
- * and searches nothing 63 (`python -m bench.table` shows it). A first look without a loop and without saved registers, a fifth of
- * the instructions less: 34. With half the load, in twice the memory: 7 % more, and a p99.9 of 610 instead of 920 ns, for hardly a
- * key is in an overflow bucket.
+ * What single gets of 10^6 entries wait for is memory. Two threads, each round on a map of its own, medians of fifteen: 36
+ * million gets a second; without epochs and the second look at the version 39; a get that hashes its key, loads one word of
+ * one line and searches nothing 63 (`python -m bench.table` shows it). A first look without a loop and without saved
+ * registers, a fifth of the instructions less: 34. With half the load, in twice the memory: 7 % more, and a p99.9 of 610
+ * instead of 920 ns, for hardly a key is in an overflow bucket.
  */
 #include "sync/sync.h"
 
@@ -576,10 +577,10 @@ static size_t table_size(unsigned B)
 }
 
 /* Where the memory of a table comes from. That of the first is in huge pages where it is large and the system has them: nobody
- * waits for a map that is being made. The first touch of 2 MB takes up to some milliseconds, which in a growth a write would
- * wait for, as for zeroing what the C library has had before: later ones are of fresh small pages. (In huge ones a writer makes
- * 3.8 instead of 3.4 million assigns a second, and the longest takes 5.4 instead of 0.7 ms, medians of nine growths.) (Gets by the table's row of
- * 10^6 entries are not faster for huge pages; a fill has fewer page faults.) */
+ * waits for a map that is being made. (Gets by the table's row of 10^6 entries are not faster for it; a fill has fewer page
+ * faults.) The first touch of 2 MB takes up to some milliseconds, which in a growth a write would wait for, as for zeroing what
+ * the C library has had before: later ones are of fresh small pages. (In huge ones a writer makes 3.8 instead of 3.4 million
+ * assigns a second, and the longest takes 5.4 instead of 0.7 ms, medians of nine growths.) */
 static const gm_alloc *memory_of(const lockfree *m, bool first)
 {
     return first ? &m->first_alloc : &m->later_alloc;

@@ -21,14 +21,6 @@ typedef struct bare {
     uint64_t mask;
 } bare;
 
-/* Murmur3's finaliser (source: Appleby, MurmurHash3, public domain). */
-static inline uint64_t mixed(uint64_t h)
-{
-    h = (h ^ h >> 33) * UINT64_C(0xff51afd7ed558ccd);
-    h = (h ^ h >> 33) * UINT64_C(0xc4ceb9fe1a85ec53);
-    return h ^ h >> 33;
-}
-
 static void drop(void *self)
 {
     bare *b = self;

@@ -37,6 +37,14 @@ void shared_run(char **words, int n, answer *a);
 void shared_growth(char **words, int n, answer *a);
 void core_roundtrip(char **words, int n, answer *a);
 
+/* Murmur3's finaliser (source: Appleby, MurmurHash3, public domain). */
+static inline uint64_t mixed(uint64_t h)
+{
+    h = (h ^ h >> 33) * UINT64_C(0xff51afd7ed558ccd);
+    h = (h ^ h >> 33) * UINT64_C(0xc4ceb9fe1a85ec53);
+    return h ^ h >> 33;
+}
+
 /* limit.c: what a batch would take that did nothing but fetch its lines. */
 typedef struct gather gather;
 gather *gather_new(uint64_t buckets, const uint64_t *keys, size_t n); /* NULL: no memory */

@@ -26,14 +26,6 @@ struct gather {
     size_t n;
 };
 
-/* Murmur3's finaliser (source: Appleby, MurmurHash3, public domain). */
-static uint64_t mixed(uint64_t h)
-{
-    h = (h ^ h >> 33) * UINT64_C(0xff51afd7ed558ccd);
-    h = (h ^ h >> 33) * UINT64_C(0xc4ceb9fe1a85ec53);
-    return h ^ h >> 33;
-}
-
 gather *gather_new(uint64_t buckets, const uint64_t *keys, size_t n)
 {
     gather *g = calloc(1, sizeof *g);
